@@ -1,0 +1,68 @@
+# Every dependency is looked for on the system first. What is missing is fetched at a pinned commit, so that a machine
+# without packages builds the same thing twice.
+include(FetchContent)
+
+set(RUNLET_FETCHED "")
+set(runlet_fetch_options "")
+if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.25)
+  set(runlet_fetch_options SYSTEM)  # their headers answer to their warnings, not to ours
+endif()
+
+# runlet_dependency(<package> <git url> <commit> [find_package arguments...])
+macro(runlet_dependency package repository commit)
+  find_package(${package} ${ARGN} QUIET)
+  if(NOT ${package}_FOUND)
+    message(STATUS "runlet: ${package} is not installed; fetching it")
+    FetchContent_Declare(runlet_${package} GIT_REPOSITORY ${repository} GIT_TAG ${commit} ${runlet_fetch_options})
+    FetchContent_MakeAvailable(runlet_${package})
+    list(APPEND RUNLET_FETCHED ${package})
+  endif()
+endmacro()
+
+find_package(Threads REQUIRED)
+
+if(NOT TARGET absl::status)
+  set(ABSL_PROPAGATE_CXX_STD ON)
+  runlet_dependency(absl https://github.com/abseil/abseil-cpp.git
+                    4447c7562e3bc702ade25105912dce503f0c4010 # 20240722.0
+                    CONFIG)
+endif()
+if(NOT TARGET fmt::fmt)
+  runlet_dependency(fmt https://github.com/fmtlib/fmt.git
+                    e69e5f977d458f2650bb346dadf2ad30c5320281 # 10.2.1
+                    CONFIG)
+endif()
+
+# runlet::json turns itself off without it (src/CMakeLists.txt), so it is fetched only for our own tests and examples.
+if(NOT TARGET nlohmann_json::nlohmann_json)
+  if(RUNLET_BUILD_TESTS OR RUNLET_BUILD_EXAMPLES)
+    runlet_dependency(nlohmann_json https://github.com/nlohmann/json.git
+                      9cca280a4d0ccf0c08f47a99aa71d1b0e52f8d03 # 3.11.3
+                      3.9 CONFIG)
+  else()
+    find_package(nlohmann_json 3.9 CONFIG QUIET)
+  endif()
+endif()
+
+if(RUNLET_BUILD_TESTS)
+  if(NOT TARGET Catch2::Catch2)
+    runlet_dependency(Catch2 https://github.com/catchorg/Catch2.git
+                      fa43b77429ba76c462b1898d6cd2f2d7a9416b14 # 3.7.1
+                      CONFIG)
+  endif()
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
+endif()
+
+if(RUNLET_BUILD_BENCH AND NOT TARGET benchmark::benchmark)
+  set(BENCHMARK_ENABLE_TESTING OFF)
+  set(BENCHMARK_ENABLE_INSTALL OFF)
+  runlet_dependency(benchmark https://github.com/google/benchmark.git
+                    eddb0241389718a23a42db6af5f0164b6e0139af # 1.9.4
+                    CONFIG)
+endif()
+
+# A fetched library belongs to no export set, so an installed runlet could not name it.
+if(RUNLET_INSTALL AND ("absl" IN_LIST RUNLET_FETCHED OR "fmt" IN_LIST RUNLET_FETCHED))
+  message(STATUS "runlet: no install rules, because Abseil or fmt was fetched: install them as packages")
+  set(RUNLET_INSTALL OFF)
+endif()
