@@ -1,0 +1,13 @@
+#!/bin/sh
+# Builds runlet with assertions and warnings as errors, and runs all its tests: sh cmake/test.sh
+set -eu
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+. "$root/cmake/steps.sh"
+
+want_packages cmake ninja-build g++ libabsl-dev libfmt-dev nlohmann-json3-dev catch2 python3
+
+cd "$root"
+step 'configure dev' cmake --preset dev
+step 'build dev' cmake --build --preset dev
+step 'test dev' ctest --preset dev
+closing_lines
