@@ -2,18 +2,15 @@
 # without packages builds the same thing twice.
 include(FetchContent)
 
+set(CMAKE_POLICY_DEFAULT_CMP0077 NEW)  # the options set below reach the fetched projects
 set(RUNLET_FETCHED "")
-set(runlet_fetch_options "")
-if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.25)
-  set(runlet_fetch_options SYSTEM)  # their headers answer to their warnings, not to ours
-endif()
 
 # runlet_dependency(<package> <git url> <commit> [find_package arguments...])
 macro(runlet_dependency package repository commit)
   find_package(${package} ${ARGN} QUIET)
   if(NOT ${package}_FOUND)
     message(STATUS "runlet: ${package} is not installed; fetching it")
-    FetchContent_Declare(runlet_${package} GIT_REPOSITORY ${repository} GIT_TAG ${commit} ${runlet_fetch_options})
+    FetchContent_Declare(runlet_${package} GIT_REPOSITORY ${repository} GIT_TAG ${commit})
     FetchContent_MakeAvailable(runlet_${package})
     list(APPEND RUNLET_FETCHED ${package})
   endif()
@@ -23,11 +20,13 @@ find_package(Threads REQUIRED)
 
 if(NOT TARGET absl::status)
   set(ABSL_PROPAGATE_CXX_STD ON)
+  set(ABSL_USE_SYSTEM_INCLUDES ON)  # their headers answer to their warnings, not to ours
   runlet_dependency(absl https://github.com/abseil/abseil-cpp.git
                     4447c7562e3bc702ade25105912dce503f0c4010 # 20240722.0
                     CONFIG)
 endif()
 if(NOT TARGET fmt::fmt)
+  set(FMT_SYSTEM_HEADERS ON)
   runlet_dependency(fmt https://github.com/fmtlib/fmt.git
                     e69e5f977d458f2650bb346dadf2ad30c5320281 # 10.2.1
                     CONFIG)
@@ -35,6 +34,7 @@ endif()
 
 # runlet::json turns itself off without it (src/CMakeLists.txt), so it is fetched only for our own tests and examples.
 if(NOT TARGET nlohmann_json::nlohmann_json)
+  set(JSON_SystemInclude ON)
   if(RUNLET_BUILD_TESTS OR RUNLET_BUILD_EXAMPLES)
     runlet_dependency(nlohmann_json https://github.com/nlohmann/json.git
                       9cca280a4d0ccf0c08f47a99aa71d1b0e52f8d03 # 3.11.3
