@@ -71,7 +71,7 @@ PERMISSIONS = {
         "src/base/random.cc",  # the last resort of a seed, where a sandbox refuses getrandom
         "src/base/system_clock.cc",
     },
-    "starts a thread": {"src/capacity/pool.cc", "src/capacity/watcher.cc"},
+    "starts a thread": {"src/capacity/elastic_pool.cc", "src/capacity/watcher.cc"},
     "owns a lock": {"include/runlet/base/sync.h"},
 }
 
