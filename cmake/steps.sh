@@ -1,7 +1,7 @@
 # Sourced by the scripts that build runlet: steps with one line of output each, and the packages they want.
 # The script that sources this has set `root` to the checkout.
 
-logs=$root/build/logs
+logs=${root:?}/build/logs
 mkdir -p "$logs"
 
 : "${CMAKE_BUILD_PARALLEL_LEVEL:=$(getconf _NPROCESSORS_ONLN)}"
@@ -54,9 +54,13 @@ want_packages() {
     say "no right to install packages; wanted are:$missing"
     return 0
   fi
-  # The package lists may be old or absent; a failed update may still leave a list that serves.
-  step 'update the package lists' sh -c "$as_root apt-get -qq update || true"
   say "installing$missing"
+  log=$logs/packages.log
+  # A failed update may still leave lists that serve.
   # shellcheck disable=SC2086  # one word per package
-  step 'install packages' $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $missing
+  { $as_root apt-get -qq update || true
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $missing
+  } >"$log" 2>&1 </dev/null && return 0
+  tail -n 20 "$log" >&2
+  say "could not install them (whole output: $log)"
 }
