@@ -1,4 +1,4 @@
-// One timer among many: the wheel beside std::multimap. Argument: how many are armed. Due 1-60 s ahead, as time-outs are.
+// One timer among many: the wheel beside std::multimap. Argument: how many are armed. Due in 1-60 s, as time-outs are.
 #include "base/timer_wheel.h"
 
 #include <benchmark/benchmark.h>
@@ -142,8 +142,8 @@ void BM_WheelConstruct(benchmark::State& state) {
   }
 }
 
-#define RUNLET_TIMER_BENCH(name)                                              \
-  BENCHMARK_TEMPLATE(name, Wheel)->Arg(1000)->Arg(100'000)->Arg(1'000'000);   \
+#define RUNLET_TIMER_BENCH(name)                                            \
+  BENCHMARK_TEMPLATE(name, Wheel)->Arg(1000)->Arg(100'000)->Arg(1'000'000); \
   BENCHMARK_TEMPLATE(name, Multimap)->Arg(1000)->Arg(100'000)->Arg(1'000'000)
 
 RUNLET_TIMER_BENCH(BM_Arm);

@@ -7,16 +7,17 @@
 
 namespace runlet {
 
-// How it is exact and fast at once. A link's slot follows from its due time and `base_`: the highest group of six bits in
-// which the two differ gives the level, the due time's value of that group the slot. So of two slots the one on the lower
-// level is the earlier, on one level the one with the lower index, and the earliest timer of all is in the earliest slot.
+// How it is exact and fast at once. A link's slot follows from its due time and `base_`: the highest group of six bits
+// in which the two differ gives the level, the due time's value of that group the slot. So of two slots the one on the
+// lower level is the earlier, on one level the one with the lower index, and the earliest timer of all is in the
+// earliest slot.
 //
-// A slot holds a pairing heap, lazily: Arm() only hangs the link into a list, and Settle() makes the list one tree, with
-// the earliest at the root, when somebody asks for the slot's earliest. Only the earliest slot is ever asked. Once time
-// reaches a slot of a higher level, Spread() moves its links down to finer slots.
+// A slot holds a pairing heap, lazily: Arm() only hangs the link into a list, and Settle() makes the list one tree,
+// with the earliest at the root, when somebody asks for the slot's earliest. Only the earliest slot is ever asked. Once
+// time reaches a slot of a higher level, Spread() moves its links down to finer slots.
 //
-// Links in a list hang on `next`. `where` is the pointer that leads to the link, in the slot, the parent or the neighbour
-// before, so that taking a link out reads no other link: among a million, each read is a cache miss.
+// Links in a list hang on `next`. `where` is the pointer that leads to the link, in the slot, the parent or the
+// neighbour before, so that taking a link out reads no other link: among a million, each read is a cache miss.
 namespace {
 
 void Hang(TimerLink** where, TimerLink* link) {
@@ -37,8 +38,8 @@ TimerLink* Meld(TimerLink* a, TimerLink* b) {
   return a;
 }
 
-// A list of trees into one tree, whose `next` and `where` are left to the caller. By pairs from the left, then the pairs from the right: this order is what bounds the
-// cost, amortised, by the logarithm.
+// A list of trees into one tree, whose `next` and `where` are left to the caller. By pairs from the left, then the
+// pairs from the right: this order is what bounds the cost, amortised, by the logarithm.
 TimerLink* MeldAll(TimerLink* first) {
   TimerLink* pairs = nullptr;
   while (first != nullptr) {

@@ -25,8 +25,8 @@ TEST_CASE("an empty wheel is never due") {
 }
 
 TEST_CASE("a timer is due at its nanosecond and not one before") {
-  const std::int64_t due = GENERATE(as<std::int64_t>{}, 0, 1, (1 << 21) - 1, 1 << 21, (1 << 21) + 1, 1 << 27, 59'999'999'999,
-                                    60'000'000'000, kYear, 200 * kYear, kForeverNs - 1);
+  const std::int64_t due = GENERATE(as<std::int64_t>{}, 0, 1, (1 << 21) - 1, 1 << 21, (1 << 21) + 1, 1 << 27,
+                                    59'999'999'999, 60'000'000'000, kYear, 200 * kYear, kForeverNs - 1);
   TimerWheel wheel;
   Timer timer;
   wheel.Arm(&timer, Instant{due});
@@ -142,9 +142,9 @@ std::int64_t Distance(Random& random, std::uint64_t bits) {
 TEST_CASE("the wheel does what an ordered tree does, whatever happens in whatever order") {
   for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     Random random(seed);
-    const std::uint64_t bits = 4 + random.Below(59);     // the scale of this run: from nanoseconds to centuries
+    const std::uint64_t bits = 4 + random.Below(59);  // the scale of this run: from nanoseconds to centuries
     const std::uint64_t crowd = 1 + random.Below(400);
-    const bool asks = random.OneIn(2);                   // NextDue sorts as it goes, so some runs do without
+    const bool asks = random.OneIn(2);  // NextDue sorts as it goes, so some runs do without
     Instant now{random.OneIn(2) ? 0 : Distance(random, 61)};
     TimerWheel wheel(random.OneIn(2) ? now : Instant{});
     OrderedTimers tree;
