@@ -152,7 +152,7 @@ class InMemory final : public EventQueue {
   // A waiting event is owned by its list, as one reference.
   void AppendReady(Lane* lane, Event* event, News* news) RUNLET_REQUIRES(mu_);
   void PrependReady(Lane* lane, Event* event, News* news) RUNLET_REQUIRES(mu_);
-  void Delay(Lane* lane, Event* event, Instant due, News* news) RUNLET_REQUIRES(mu_);
+  void Delay(Lane* lane, Event* event, Instant wake, News* news) RUNLET_REQUIRES(mu_);
   void SetAside(Lane* lane, Event* event) RUNLET_REQUIRES(mu_);
   void WatchFirst(Lane* lane, Instant expires) RUNLET_REQUIRES(mu_);
   // Out of its list and its timer.
@@ -344,8 +344,8 @@ void InMemory::SettleOne(Settlement* settlement, Instant now, absl::Time calenda
     case Settlement::Kind::kRetry: {
       Lane* const lane = FindLane(*event->function);
       settlement->event.Release();
-      if (settlement->due > now) {
-        Delay(lane, event, settlement->due, news);
+      if (const Instant wake = std::min(settlement->due, event->expires); wake > now) {
+        Delay(lane, event, wake, news);
       } else {
         AppendReady(lane, event, news);
         TellReady(lane, news);
@@ -514,8 +514,7 @@ void InMemory::PrependReady(Lane* lane, Event* event, News* news) {
   TellDue(event->expires, news);
 }
 
-void InMemory::Delay(Lane* lane, Event* event, Instant due, News* news) {
-  const Instant wake = std::min(due, event->expires);
+void InMemory::Delay(Lane* lane, Event* event, Instant wake, News* news) {
   timers_.Arm(event, wake);
   lane->delayed.PushBack(event);
   event->place = kDelayed;
