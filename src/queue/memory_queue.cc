@@ -1,9 +1,9 @@
 // Events in memory. One lock; a lane for each function; two timer wheels.
 //
 // A waiting event stands in one list of its function's lane: ready, delayed, or expired. Ages are exact, but nearly no
-// event pays for a timer of its own: as long as events become ready in the order in which they expire, which is how they
-// are put, one timer for each lane watches the first of them. Only an event that expires before the one in front of it
-// (a retry behind younger events, a function whose maximum age was shortened) is armed by itself.
+// event pays for a timer of its own: as long as events become ready in the order in which they expire, which is how
+// they are put, one timer for each lane watches the first of them. Only an event that expires before the one in front
+// of it (a retry behind younger events, a function whose maximum age was shortened) is armed by itself.
 #include <absl/container/inlined_vector.h>
 #include <fmt/format.h>
 
@@ -35,9 +35,9 @@ struct Lane : TimerLink {
   EventList ready;
   EventList delayed;
   EventList expired;
-  Instant latest;                // expiry of the last ready event without a timer of its own; void if `ready` is empty
-  std::uint64_t told_in = 0;     // the call that last put `function` on its list of news
-  bool has_expired_mark = false; // stands in expired_lanes_
+  Instant latest;                 // expiry of the last ready event without a timer of its own; void if `ready` is empty
+  std::uint64_t told_in = 0;      // the call that last put `function` on its list of news
+  bool has_expired_mark = false;  // stands in expired_lanes_
 };
 
 constexpr std::uint64_t kCounted = 1;  // in a fence
@@ -76,8 +76,9 @@ struct Shortage {
                        fmt::format("event queue is full: {} of {} events{}", used, limit, batch));
       }
       case Of::kBytes:
-        return Refused(kCode, reason::kEventQueueFull,
-                       fmt::format("event queue is full: {} of {} payload bytes, {} more do not fit", used, limit, asked));
+        return Refused(
+            kCode, reason::kEventQueueFull,
+            fmt::format("event queue is full: {} of {} payload bytes, {} more do not fit", used, limit, asked));
     }
     return absl::OkStatus();
   }
@@ -178,7 +179,7 @@ class InMemory final : public EventQueue {
   std::vector<std::unique_ptr<Lane>> lanes_ RUNLET_GUARDED_BY(mu_);  // by FunctionIdentity::index
   std::vector<Lane*> expired_lanes_ RUNLET_GUARDED_BY(mu_);          // with room for every lane
   EventList lost_ RUNLET_GUARDED_BY(mu_);
-  Instant next_due_ RUNLET_GUARDED_BY(mu_) = Instant::Never();       // when the listener will come
+  Instant next_due_ RUNLET_GUARDED_BY(mu_) = Instant::Never();  // when the listener will come
   std::uint64_t call_ RUNLET_GUARDED_BY(mu_) = 0;
   std::uint64_t fences_ RUNLET_GUARDED_BY(mu_) = 0;
   std::uint64_t accepted_ RUNLET_GUARDED_BY(mu_) = 0;

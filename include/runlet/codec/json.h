@@ -1,0 +1,65 @@
+// Codecs by nlohmann/json: include it where functions are registered, and every type that the library can convert (by
+// to_json and from_json, NLOHMANN_DEFINE_TYPE_..., or built in, as containers are) travels as JSON.
+#ifndef RUNLET_CODEC_JSON_H_
+#define RUNLET_CODEC_JSON_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "runlet/event/codec.h"
+
+namespace runlet {
+
+namespace internal_json {
+
+// Text stays text and numbers have their built-in codec.
+template <typename T>
+concept Converts =
+    !std::is_arithmetic_v<T> && !std::is_same_v<T, std::string> && requires(nlohmann::json & json, const T& value) {
+  nlohmann::json(value);
+  json.get<T>();
+};
+
+}  // namespace internal_json
+
+// Decode says InvalidArgument and the parser's words for what is not JSON or not a T; Encode for text that is not
+// UTF-8.
+template <internal_json::Converts T>
+struct Codec<T> {
+  static absl::StatusOr<std::string> Encode(const T& value) {
+#if defined(__cpp_exceptions)
+    try {
+      return nlohmann::json(value).dump();
+    } catch (const nlohmann::json::exception& e) {
+      return absl::InvalidArgumentError(e.what());
+    }
+#else
+    return nlohmann::json(value).dump();
+#endif
+  }
+
+  static absl::StatusOr<T> Decode(std::string_view bytes) {
+#if defined(__cpp_exceptions)
+    try {
+      return nlohmann::json::parse(bytes).template get<T>();
+    } catch (const nlohmann::json::exception& e) {
+      return absl::InvalidArgumentError(e.what());
+    }
+#else
+    // Without exceptions the library ends the program over a value of the wrong kind; text that is no JSON is told.
+    nlohmann::json json = nlohmann::json::parse(bytes, nullptr, false);
+    if (json.is_discarded()) return absl::InvalidArgumentError("not JSON");
+    return json.template get<T>();
+#endif
+  }
+};
+
+}  // namespace runlet
+
+#endif  // RUNLET_CODEC_JSON_H_

@@ -1,0 +1,274 @@
+// The engine: runs C++ callables with the semantics of AWS Lambda, inside this program.
+#ifndef RUNLET_ENGINE_ENGINE_H_
+#define RUNLET_ENGINE_ENGINE_H_
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "runlet/engine/dead_letters.h"
+#include "runlet/engine/options.h"
+#include "runlet/event/future.h"
+#include "runlet/event/type.h"
+#include "runlet/function/config.h"
+#include "runlet/function/function.h"
+#include "runlet/function/handler.h"
+#include "runlet/invoke/invoke_options.h"
+#include "runlet/observe/metrics.h"
+
+namespace runlet {
+
+struct FunctionEntry;
+template <typename In, typename Out>
+class BoundFunction;
+
+struct DrainReport {
+  std::uint64_t completed = 0;  // events that ended during the drain
+  std::uint64_t parked = 0;     // events handed to EngineOptions::on_parked, or left to the durable queue
+  int abandoned = 0;            // threads left behind in handlers that did not return
+};
+
+// Thread-safe. Three verbs, three promises:
+//   Invoke  answers by the deadline.
+//   Start   does not wait: the Future can be waited on and cancelled.
+//   Post    returns once the event is stored; from then on it ends exactly once, in one of the ends of `Condition`.
+//
+// Handlers may call every verb (Invoke runs the callee on the same thread, to a depth of 16), but not WaitIdle, Drain
+// or the destructor. Each engine stands alone: a program may have several.
+class Engine {
+ public:
+  // All defaults.
+  Engine();
+  // InvalidArgument that names the option, its value and its range.
+  static absl::StatusOr<Engine> Create(EngineOptions options);
+
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) = delete;
+  // Drain(0, destroy_grace). Threads still stuck in handlers keep alive what they touch.
+  ~Engine();
+
+  // ---- functions ----
+
+  // Registers `handler` for events of bytes: it is called with std::string_view or std::string, returns something that
+  // makes a std::string, absl::StatusOr of it, absl::Status, or void (answered as `null`).
+  // AlreadyExists if the name is taken, InvalidArgument for a bad name or a value out of its range.
+  template <typename F>
+  [[nodiscard]] absl::Status Register(std::string_view name, F&& handler, FunctionConfig config = {}) {
+    return Publish(name, Handler::Make<std::string, std::string>(std::forward<F>(handler)), std::move(config), kNew);
+  }
+  // Registers `handler` for a typed function. It takes the event by value, by const reference or not at all, then
+  // optionally Context&; it returns Out, absl::StatusOr<Out>, or absl::Status where Out is void. It must be callable as
+  // const, and may be called from several threads at once.
+  template <typename In, typename Out, typename F>
+  [[nodiscard]] absl::Status Register(const Function<In, Out>& function, F&& handler, FunctionConfig config = {}) {
+    return Publish(function.name(), Handler::Make<In, Out>(std::forward<F>(handler)), std::move(config), kNew);
+  }
+  // Replaces handler and configuration. Executions that run go on with the old ones; queued events run on the new ones.
+  // NotFound if nothing is registered under the name.
+  template <typename F>
+  [[nodiscard]] absl::Status Replace(std::string_view name, F&& handler, FunctionConfig config = {}) {
+    return Publish(name, Handler::Make<std::string, std::string>(std::forward<F>(handler)), std::move(config),
+                   kExisting);
+  }
+  template <typename In, typename Out, typename F>
+  [[nodiscard]] absl::Status Replace(const Function<In, Out>& function, F&& handler, FunctionConfig config = {}) {
+    return Publish(function.name(), Handler::Make<In, Out>(std::forward<F>(handler)), std::move(config), kExisting);
+  }
+  // Executions that run go on; waiting events end as FunctionRemoved. NotFound if nothing is registered under the name.
+  [[nodiscard]] absl::Status Remove(std::string_view name);
+
+  // ---- calls ----
+
+  [[nodiscard]] absl::StatusOr<std::string> Invoke(std::string_view name, std::string_view event,
+                                                   const InvokeOptions& options = {});
+  template <typename In, typename Out>
+  [[nodiscard]] typename Future<Out>::Result Invoke(const Function<In, Out>& function, std::type_identity_t<In> event,
+                                                    const InvokeOptions& options = {}) {
+    return InvokeTyped<In, Out>(core_.get(), Find(function.name()), function.name(), event, options);
+  }
+
+  [[nodiscard]] Future<std::string> Start(std::string_view name, std::string_view event,
+                                          const InvokeOptions& options = {});
+  template <typename In, typename Out>
+  [[nodiscard]] Future<Out> Start(const Function<In, Out>& function, std::type_identity_t<In> event,
+                                  const InvokeOptions& options = {}) {
+    return StartTyped<In, Out>(core_.get(), Find(function.name()), function.name(), event, options);
+  }
+
+  // Event: the id under which the event is known from now on.
+  [[nodiscard]] absl::StatusOr<RequestId> Post(std::string_view name, std::string_view event);
+  template <typename In, typename Out>
+  [[nodiscard]] absl::StatusOr<RequestId> Post(const Function<In, Out>& function, std::type_identity_t<In> event) {
+    return PostTyped<In, Out>(core_.get(), Find(function.name()), function.name(), event);
+  }
+  // One acceptance for all, or none. OK for an empty batch.
+  [[nodiscard]] absl::Status PostAll(std::string_view name, std::span<const std::string> events);
+  template <typename In, typename Out>
+  [[nodiscard]] absl::Status PostAll(const Function<In, Out>& function, std::vector<In> events) {
+    return PostAllTyped<In, Out>(core_.get(), Find(function.name()), function.name(), events);
+  }
+
+  // DryRun: OK when a call with this event would not be refused for what it is. Says nothing of capacity.
+  [[nodiscard]] absl::Status Check(std::string_view name, std::string_view event);
+
+  // A handle that spares the look-up by name in every call. NotFound, or InvalidArgument when the types differ from the
+  // registered ones. Stays valid when the function is replaced or removed; lives no longer than the engine.
+  template <typename In, typename Out>
+  [[nodiscard]] absl::StatusOr<BoundFunction<In, Out>> Bind(const Function<In, Out>& function);
+
+  // ---- what became of events ----
+
+  DeadLetterView dead_letters() { return DeadLetterView(core_.get()); }
+  // NotFound for a name that was never registered.
+  absl::StatusOr<FunctionMetrics> Metrics(std::string_view name) const;
+  QueueStats queue_stats() const;
+  // What the function was registered with. NotFound while nothing is registered under the name.
+  absl::StatusOr<FunctionConfig> Config(std::string_view name) const;
+  // Every accepted event has ended, and nothing runs.
+  bool idle() const;
+  // Threads stuck in handlers that overran.
+  int abandoned() const;
+
+  // ---- life ----
+
+  // With NoThreads: does what is due, runs what is ready now, and says how many pieces of work that was. With other
+  // threads there is nothing to do.
+  std::size_t Poll();
+  // Blocks until every accepted event has ended and nothing runs. DeadlineExceeded with the numbers after `timeout`.
+  [[nodiscard]] absl::Status WaitIdle(absl::Duration timeout = absl::InfiniteDuration());
+  // Closes the engine for good: new calls are refused. Up to `soft` accepted events go on and end; then handlers are
+  // asked to stop (StopReason::kDrain) and no attempt begins; at `hard` (from the call, not before `soft`) what still
+  // runs is abandoned and what waits is parked. Always returns by then. A second call returns an empty report.
+  DrainReport Drain(absl::Duration soft, absl::Duration hard);
+
+ private:
+  template <typename In, typename Out>
+  friend class BoundFunction;
+  enum PublishMode { kNew, kExisting };
+
+  // A call without its types. An event that is a std::string comes as a std::string_view.
+  struct ErasedCall {
+    FunctionEntry* entry;  // nullptr: `name` is not known
+    std::string_view name;
+    const Type* in;
+    void* event;
+    const Type* out;
+    void* result;
+  };
+
+  explicit Engine(std::shared_ptr<EngineCore> core);
+  FunctionEntry* Find(std::string_view name) const;
+  absl::Status Publish(std::string_view name, Handler handler, FunctionConfig config, PublishMode mode);
+  static absl::Status InvokeErased(EngineCore* core, const ErasedCall& call, const InvokeOptions& options);
+  static StartedCall* StartErased(EngineCore* core, const ErasedCall& call, const InvokeOptions& options,
+                                  absl::Status* refused);
+  static absl::Status PostErased(EngineCore* core, std::span<const ErasedCall> calls, std::span<RequestId> ids);
+  absl::Status CheckTypes(FunctionEntry* entry, std::string_view name, const Type* in, const Type* out) const;
+
+  template <typename In, typename Out>
+  static ErasedCall Erase(FunctionEntry* entry, std::string_view name, In& event, std::string_view& view,
+                          void* result) {
+    if constexpr (std::is_same_v<In, std::string>) {
+      view = event;
+      return {entry, name, TypeOf<In>(), &view, TypeOf<Out>(), result};
+    } else {
+      return {entry, name, TypeOf<In>(), &event, TypeOf<Out>(), result};
+    }
+  }
+
+  template <typename In, typename Out>
+  static typename Future<Out>::Result InvokeTyped(EngineCore* core, FunctionEntry* entry, std::string_view name,
+                                                  In& event, const InvokeOptions& options) {
+    std::string_view view;
+    if constexpr (std::is_void_v<Out>) {
+      return InvokeErased(core, Erase<In, Out>(entry, name, event, view, nullptr), options);
+    } else {
+      alignas(Out) unsigned char storage[sizeof(Out)];
+      absl::Status status = InvokeErased(core, Erase<In, Out>(entry, name, event, view, storage), options);
+      if (!status.ok()) return status;
+      Out* out = std::launder(reinterpret_cast<Out*>(storage));
+      typename Future<Out>::Result result(std::move(*out));
+      out->~Out();
+      return result;
+    }
+  }
+  template <typename In, typename Out>
+  static Future<Out> StartTyped(EngineCore* core, FunctionEntry* entry, std::string_view name, In& event,
+                                const InvokeOptions& options) {
+    std::string_view view;
+    absl::Status refused;
+    StartedCall* call = StartErased(core, Erase<In, Out>(entry, name, event, view, nullptr), options, &refused);
+    return call != nullptr ? Future<Out>(call) : Future<Out>(std::move(refused));
+  }
+  template <typename In, typename Out>
+  static absl::StatusOr<RequestId> PostTyped(EngineCore* core, FunctionEntry* entry, std::string_view name, In& event) {
+    std::string_view view;
+    const ErasedCall call = Erase<In, Out>(entry, name, event, view, nullptr);
+    RequestId id;
+    absl::Status status = PostErased(core, {&call, 1}, {&id, 1});
+    if (!status.ok()) return status;
+    return id;
+  }
+  template <typename In, typename Out>
+  static absl::Status PostAllTyped(EngineCore* core, FunctionEntry* entry, std::string_view name,
+                                   std::vector<In>& events) {
+    std::vector<std::string_view> views(events.size());
+    std::vector<ErasedCall> calls;
+    calls.reserve(events.size());
+    for (std::size_t i = 0; i < events.size(); ++i) {
+      calls.push_back(Erase<In, Out>(entry, name, events[i], views[i], nullptr));
+    }
+    std::vector<RequestId> ids(events.size());
+    return PostErased(core, calls, ids);
+  }
+
+  std::shared_ptr<EngineCore> core_;
+};
+
+// A function found once. Value; copy it freely. Thread-safe. Lives no longer than the engine.
+template <typename In, typename Out>
+class BoundFunction {
+ public:
+  [[nodiscard]] typename Future<Out>::Result Invoke(In event, const InvokeOptions& options = {}) const {
+    return Engine::InvokeTyped<In, Out>(core_, entry_, name_, event, options);
+  }
+  [[nodiscard]] Future<Out> Start(In event, const InvokeOptions& options = {}) const {
+    return Engine::StartTyped<In, Out>(core_, entry_, name_, event, options);
+  }
+  [[nodiscard]] absl::StatusOr<RequestId> Post(In event) const {
+    return Engine::PostTyped<In, Out>(core_, entry_, name_, event);
+  }
+  [[nodiscard]] absl::Status PostAll(std::vector<In> events) const {
+    return Engine::PostAllTyped<In, Out>(core_, entry_, name_, events);
+  }
+
+ private:
+  friend class Engine;
+  BoundFunction(EngineCore* core, FunctionEntry* entry, std::string_view name)
+      : core_(core), entry_(entry), name_(name) {}
+
+  EngineCore* core_;
+  FunctionEntry* entry_;
+  std::string_view name_;
+};
+
+template <typename In, typename Out>
+absl::StatusOr<BoundFunction<In, Out>> Engine::Bind(const Function<In, Out>& function) {
+  FunctionEntry* entry = Find(function.name());
+  absl::Status status = CheckTypes(entry, function.name(), TypeOf<In>(), TypeOf<Out>());
+  if (!status.ok()) return status;
+  return BoundFunction<In, Out>(core_.get(), entry, function.name());
+}
+
+}  // namespace runlet
+
+#endif  // RUNLET_ENGINE_ENGINE_H_

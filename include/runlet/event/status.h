@@ -1,0 +1,58 @@
+// What a Status from runlet means: three kinds, told apart without reading text.
+//
+//   FunctionErrorOf(status)    the function ran and failed
+//   Reason(status)             the call was refused for lack of capacity or room; it never ran
+//   neither                    the call was refused for what it is (its code and message say why); it never ran
+#ifndef RUNLET_EVENT_STATUS_H_
+#define RUNLET_EVENT_STATUS_H_
+
+#include <absl/status/status.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace runlet {
+
+// What went wrong inside a function. Lambda's errorType and errorMessage.
+struct FunctionError {
+  // The C++ type of what the handler threw ("std::runtime_error"), the code of the Status it returned
+  // ("InvalidArgument"), or one of the platform's: "Sandbox.Timedout", "Function.ResponseSizeTooLarge",
+  // "Runtime.MarshalError", "Runtime.UnmarshalError", "Runtime.ExitError".
+  std::string type;
+  std::string message;
+
+  friend bool operator==(const FunctionError&, const FunctionError&) = default;
+};
+
+// Empty exactly when the call never ran. Only the engine marks a Status so: a handler that passes on the failed Status
+// of a function it called fails with an error of its own.
+std::optional<FunctionError> FunctionErrorOf(const absl::Status& status);
+
+// Names of refusals. The throttle reasons are Lambda's (TooManyRequestsException).
+namespace reason {
+inline constexpr std::string_view kConcurrentInvocationLimitExceeded = "ConcurrentInvocationLimitExceeded";
+inline constexpr std::string_view kReservedFunctionConcurrentInvocationLimitExceeded =
+    "ReservedFunctionConcurrentInvocationLimitExceeded";
+inline constexpr std::string_view kAbandonedExecutionLimitExceeded = "AbandonedExecutionLimitExceeded";
+inline constexpr std::string_view kEventQueueFull = "EventQueueFull";
+inline constexpr std::string_view kDeadLetterQueueFull = "DeadLetterQueueFull";
+inline constexpr std::string_view kRecursiveInvocation = "RecursiveInvocation";
+inline constexpr std::string_view kEngineClosed = "EngineClosed";
+inline constexpr std::string_view kNoThreadInTime = "NoThreadInTime";
+}  // namespace reason
+
+// Why a call was refused; empty where `status` carries no such name.
+std::string_view Reason(const absl::Status& status);
+
+// True when a durable queue could not tell whether it stored the events: post again with the same dedup key.
+bool AcceptanceUnknown(const absl::Status& status);
+
+// Marks the error that a handler returns as one that no retry can mend: the event ends at once as NotRetryable.
+// An OK status stays OK.
+[[nodiscard]] absl::Status Permanent(absl::Status status);
+bool IsPermanent(const absl::Status& status);
+
+}  // namespace runlet
+
+#endif  // RUNLET_EVENT_STATUS_H_

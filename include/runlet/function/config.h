@@ -1,0 +1,81 @@
+// What the author of a function decides.
+#ifndef RUNLET_FUNCTION_CONFIG_H_
+#define RUNLET_FUNCTION_CONFIG_H_
+
+#include <absl/time/time.h>
+
+#include <memory>
+#include <optional>
+
+namespace runlet {
+
+class DeadLetterQueue;
+
+// How long an event waits before its next attempt. Value.
+class RetryPolicy {
+ public:
+  // Lambda's: 60 s after the first failed attempt, 120 s after every later one.
+  static RetryPolicy Lambda() { return RetryPolicy(Kind::kLambda, absl::ZeroDuration(), absl::ZeroDuration()); }
+  // `wait` before every attempt but the first. 0 to 24 h.
+  static RetryPolicy Fixed(absl::Duration wait) { return RetryPolicy(Kind::kFixed, wait, wait); }
+  // Full jitter: uniform between 0 and min(longest, base * 2^(n-1)) after the n-th failed attempt. Spreads the retries
+  // of events that failed together. 0 < base <= longest <= 24 h.
+  static RetryPolicy Exponential(absl::Duration base, absl::Duration longest) {
+    return RetryPolicy(Kind::kExponential, base, longest);
+  }
+
+  enum class Kind { kLambda, kFixed, kExponential };
+  Kind kind() const { return kind_; }
+  absl::Duration base() const { return base_; }
+  absl::Duration longest() const { return longest_; }
+
+  friend bool operator==(const RetryPolicy&, const RetryPolicy&) = default;
+
+ private:
+  RetryPolicy(Kind kind, absl::Duration base, absl::Duration longest) : kind_(kind), base_(base), longest_(longest) {}
+
+  Kind kind_;
+  absl::Duration base_;
+  absl::Duration longest_;
+};
+
+// How posted events are delivered. Lambda's FunctionEventInvokeConfig.
+struct EventInvokeConfig {
+  // Attempts after the first. Lambda's range is 0 to 2; here up to 1,000.
+  int maximum_retry_attempts = 2;
+  // From acceptance. An event is given up once it is older, or would be at its next attempt. Lambda's range is 60 s to
+  // 6 h; here 1 ms to 365 days.
+  absl::Duration maximum_event_age = absl::Hours(6);
+  RetryPolicy retry_policy = RetryPolicy::Lambda();
+  // Where dead letters go. nullptr: they stay in the engine's own dead-letter queue (Engine::dead_letters).
+  std::shared_ptr<DeadLetterQueue> dead_letter_queue = nullptr;
+};
+
+enum class RunOn {
+  kPool,    // on a thread of the engine's executor; the caller of Invoke is released at the deadline
+  kCaller,  // on the thread that waits in Invoke: no hand-off, about a hundredth of the cost; the deadline is
+            // cooperative
+};
+
+enum class OnOverrun {
+  kRelease,  // at the deadline the caller gets Sandbox.Timedout and the thread is written off
+  kWait,     // the handler is asked to stop; the caller gets Sandbox.Timedout when it returns
+};
+
+// Lambda's defaults, but for memory: a function shares the memory of its host.
+struct FunctionConfig {
+  // 1 ms to 15 min. Counts from the call for Invoke and Start, from the start of each attempt for events.
+  absl::Duration timeout = absl::Seconds(3);
+  // Executions that may run at once, and that nobody else can use up. 0 refuses every call. Unset: the function shares
+  // the engine's unreserved concurrency.
+  std::optional<int> reserved_concurrency = std::nullopt;
+  RunOn run_on = RunOn::kPool;
+  // Unset: kRelease where run_on is kPool and the engine owns its threads, else kWait. kRelease cannot be had together
+  // with kCaller, with a host executor or with Poll().
+  std::optional<OnOverrun> on_overrun = std::nullopt;
+  EventInvokeConfig event_invoke = {};
+};
+
+}  // namespace runlet
+
+#endif  // RUNLET_FUNCTION_CONFIG_H_

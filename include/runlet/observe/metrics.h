@@ -1,0 +1,50 @@
+// What a function has done so far, in the terms of Lambda's CloudWatch metrics.
+#ifndef RUNLET_OBSERVE_METRICS_H_
+#define RUNLET_OBSERVE_METRICS_H_
+
+#include <absl/time/time.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace runlet {
+
+// Counts of durations in buckets that are a quarter of a power of two wide: a percentile is at most 19 % too high.
+// Value.
+class DurationHistogram {
+ public:
+  static constexpr std::size_t kBuckets = 4 * 42;  // up to 2^42 ns, 73 minutes
+
+  static std::size_t BucketOf(std::int64_t ns);
+  // The longest duration that falls into `bucket`.
+  static std::int64_t UpperBound(std::size_t bucket);
+
+  void Add(std::size_t bucket, std::uint64_t n) { counts_[bucket] += n; }
+  std::uint64_t count() const;
+  // The duration that `quantile` (0 to 1) of all do not exceed; zero when there are none.
+  absl::Duration Percentile(double quantile) const;
+
+ private:
+  std::array<std::uint64_t, kBuckets> counts_{};
+};
+
+// Value. Counts are exact when the engine is idle; while it works each is monotone by itself.
+struct FunctionMetrics {
+  std::uint64_t invocations = 0;   // executions that ended, in success or error; every attempt of an event is one
+  std::uint64_t errors = 0;        // those that ended with a function error, timeouts included
+  std::uint64_t timeouts = 0;      // those that ended with Sandbox.Timedout
+  std::uint64_t throttles = 0;     // refused for lack of capacity; not in invocations
+  std::uint64_t late_results = 0;  // answers that came after Sandbox.Timedout and were dropped
+  std::uint64_t retries = 0;       // attempts after the first, of events
+  std::uint64_t async_events_received = 0;  // events accepted, once each
+  std::uint64_t async_events_dropped = 0;   // events that ended without success
+  std::uint64_t dead_letter_errors = 0;     // failed sends to a DeadLetterQueue
+  std::int64_t billed_milliseconds = 0;     // the sum over invocations of the duration, each rounded up to 1 ms
+  absl::Duration total_duration;
+  DurationHistogram durations;
+};
+
+}  // namespace runlet
+
+#endif  // RUNLET_OBSERVE_METRICS_H_

@@ -1,0 +1,57 @@
+// Sees what an engine does.
+#ifndef RUNLET_OBSERVE_OBSERVER_H_
+#define RUNLET_OBSERVE_OBSERVER_H_
+
+#include <cstdint>
+#include <string_view>
+
+#include "runlet/base/time.h"
+#include "runlet/event/context.h"
+#include "runlet/event/event.h"
+#include "runlet/event/request_id.h"
+
+namespace runlet {
+
+// One change of state. The strings live as long as the call.
+struct Activity {
+  enum class Kind : std::uint8_t {
+    kAccepted,         // an event is in the queue
+    kRefused,          // a call or an event never ran; `error_type` is the reason or the status code
+    kStarted,          // an execution begins; its deadline is `due`
+    kSucceeded,        // ... and ends; `duration_ns`
+    kFailed,           // ... with a function error
+    kTimedOut,         // ... with Sandbox.Timedout; the handler may still be running
+    kLateResult,       // what an overrunning handler answered was dropped
+    kThrottled,        // an event's attempt was refused for lack of capacity; next try at `due`
+    kRetryScheduled,   // next attempt at `due`
+    kEnded,            // an event's end, in `condition`
+    kRedriven,         // a dead letter was accepted again, as `request_id`
+    kDeadLetterError,  // a DeadLetterQueue failed to take a letter
+  };
+  Kind kind = Kind::kAccepted;
+  InvocationType type = InvocationType::kRequestResponse;
+  bool borrowed = false;  // kStarted: runs on the permit of the handler that called it
+  Condition condition = Condition::kSuccess;
+  int attempt = 0;
+  int depth = 1;
+  Instant at = {};
+  Instant due = {};
+  std::int64_t duration_ns = 0;
+  RequestId request_id = {};
+  std::string_view function = {};
+  std::string_view error_type = {};
+  std::string_view error_message = {};
+};
+std::string_view ActivityName(Activity::Kind kind);
+
+// Given to the engine in EngineOptions; outlives it. Called on the thread where the change happens, without locks held,
+// from several threads at once. Must not block, and must not call the engine.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void OnActivity(const Activity& activity) = 0;
+};
+
+}  // namespace runlet
+
+#endif  // RUNLET_OBSERVE_OBSERVER_H_

@@ -1,0 +1,57 @@
+// An event that the engine has given up, kept so that nothing is lost silently.
+#ifndef RUNLET_QUEUE_DEAD_LETTER_H_
+#define RUNLET_QUEUE_DEAD_LETTER_H_
+
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runlet/event/event.h"
+
+namespace runlet {
+
+// Value: the payload is shared, not copied.
+struct DeadLetter {
+  RequestId request_id;
+  std::string function;
+  Condition condition = Condition::kRetriesExhausted;
+  int attempts = 0;                  // Lambda's approximateInvokeCount
+  std::vector<AttemptError> errors;  // of the first 9 attempts and the last 9
+  absl::Time accepted_at;
+  absl::Time died_at;
+  EventRef event;
+
+  // The event as bytes. FailedPrecondition where its type had no codec when the function was registered.
+  absl::StatusOr<std::string> Bytes() const;
+  // The event as what was posted; nullptr when it is not a T.
+  template <typename T>
+  const T* As() const {
+    return event && SameType(event->type, TypeOf<T>()) ? static_cast<const T*>(event->payload()) : nullptr;
+  }
+  // The last error, as "type: message"; the condition where no attempt was made.
+  std::string ErrorText() const;
+};
+
+// Which letters: those that match all that is set.
+struct DeadLetterFilter {
+  std::string function = {};  // empty: every function's
+  std::optional<Condition> condition = std::nullopt;
+};
+
+// Where the dead letters of a function go instead of the engine's own queue; implemented by the host, chosen in
+// EventInvokeConfig. Called from the engine's threads, from several at once.
+class DeadLetterQueue {
+ public:
+  virtual ~DeadLetterQueue() = default;
+  // Takes `letters`, and answers OK only once they are safe. On an error all of them stay with the engine, which offers
+  // them again after 1 s, doubling to 300 s: a letter may so arrive more than once, with the same request id.
+  virtual absl::Status Put(std::span<const DeadLetter> letters) = 0;
+};
+
+}  // namespace runlet
+
+#endif  // RUNLET_QUEUE_DEAD_LETTER_H_

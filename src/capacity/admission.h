@@ -1,0 +1,109 @@
+// Who may run: the engine's concurrency, what functions have reserved of it, and the executions that overran.
+#ifndef RUNLET_SRC_CAPACITY_ADMISSION_H_
+#define RUNLET_SRC_CAPACITY_ADMISSION_H_
+
+#include <absl/status/status.h>
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+
+#include "base/permits.h"
+#include "function/entry.h"
+#include "runlet/base/executor.h"
+#include "runlet/base/sync.h"
+
+namespace runlet {
+
+// The admission order of Lambda, without rates and provisioned concurrency. A call takes one permit: its function's if
+// it has reserved concurrency, else one of the unreserved. Thread-safe.
+class Admission {
+ public:
+  Admission(int concurrency, int max_abandoned, const Clock& clock, Executor& executor)
+      : concurrency_(concurrency),
+        max_abandoned_(max_abandoned),
+        clock_(clock),
+        executor_(executor),
+        unreserved_(concurrency) {}
+
+  // The permit of one execution; without `permits` where the call borrows its caller's.
+  struct Permit {
+    bool admitted = false;
+    Permits* permits = nullptr;
+  };
+
+  // Never waits. `nested`: a handler is the caller, and is suspended meanwhile; its own permit stands for one of the
+  // unreserved.
+  [[nodiscard]] Permit TryAdmit(const FunctionEntry& entry, bool nested) {
+    if (entry.abandoned.load(std::memory_order_relaxed) != 0 && AtAbandonedLimit()) return {};
+    Permits* permits = PermitsOf(entry);
+    if (nested && permits == &unreserved_) return {true, nullptr};
+    if (!permits->TryEnter()) return {};
+    return {true, permits};
+  }
+  // Waits for a permit until `until`.
+  [[nodiscard]] Permit AdmitBefore(const FunctionEntry& entry, bool nested, Instant until);
+  void Leave(Permit permit) {
+    if (permit.permits != nullptr) permit.permits->Leave();
+    ChangedIfAwaited();
+  }
+  void ChangedIfAwaited() {
+    if (waiters_.load(std::memory_order_seq_cst) != 0) [[unlikely]]
+      Changed();
+  }
+  // Why a call that TryAdmit turned away was turned away.
+  absl::Status Refusal(const FunctionEntry& entry) const;
+
+  // Sets or clears what `entry` reserves. InvalidArgument where the sum would exceed the engine's concurrency.
+  absl::Status Reserve(FunctionEntry& entry, std::optional<int> reserved) RUNLET_EXCLUDES(mu_);
+
+  // An execution overran. True when its thread is to be written off; then its permit is free, and the two counts fall
+  // again when the thread comes back.
+  bool Abandon(FunctionEntry& entry);
+  void ComeBack(FunctionEntry& entry);
+  int abandoned() const { return abandoned_.load(std::memory_order_relaxed); }
+
+  // Blocks until `condition` holds or `until` has passed; looks again after every Leave() and Changed().
+  template <typename Condition>
+  bool WaitUntil(Instant until, Condition condition) {
+    waiters_.fetch_add(1, std::memory_order_seq_cst);
+    bool holds = false;
+    for (;;) {
+      const std::uint32_t seen = changes_.load(std::memory_order_seq_cst);
+      holds = condition();
+      if (holds || clock_.Now() >= until) break;
+      executor_.Block({&changes_, seen, until});
+    }
+    waiters_.fetch_sub(1, std::memory_order_seq_cst);
+    return holds;
+  }
+  void Changed();
+  const Permits& unreserved() const { return unreserved_; }
+  int reserved_sum() const RUNLET_EXCLUDES(mu_) {
+    MutexLock lock(&mu_);
+    return reserved_sum_;
+  }
+  bool IsUnreserved(const FunctionEntry& entry) const { return PermitsOf(entry) == &unreserved_; }
+
+ private:
+  bool AtAbandonedLimit() const { return abandoned_.load(std::memory_order_relaxed) >= max_abandoned_; }
+  Permits* PermitsOf(const FunctionEntry& entry) const {
+    const bool reserved = entry.reserved.load(std::memory_order_relaxed) != kUnreserved;
+    return const_cast<Permits*>(reserved ? &entry.reserved_permits : &unreserved_);
+  }
+
+  const int concurrency_;
+  const int max_abandoned_;
+  const Clock& clock_;
+  Executor& executor_;
+  Permits unreserved_;
+  std::atomic<int> abandoned_{0};
+  std::atomic<int> waiters_{0};
+  std::atomic<std::uint32_t> changes_{0};
+  mutable Mutex mu_;
+  int reserved_sum_ RUNLET_GUARDED_BY(mu_) = 0;
+};
+
+}  // namespace runlet
+
+#endif  // RUNLET_SRC_CAPACITY_ADMISSION_H_

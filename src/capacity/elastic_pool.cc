@@ -1,0 +1,235 @@
+#include "capacity/elastic_pool.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/futex.h"
+
+namespace runlet {
+namespace {
+
+constexpr std::int64_t kStuckNs = 1'000'000;      // 1 ms
+constexpr std::int64_t kIdleNs = 10'000'000'000;  // 10 s
+
+}  // namespace
+
+// What a Worker is in this executor.
+struct ElasticPool::Thread {
+  ElasticPool* pool;
+  std::list<std::unique_ptr<Thread>>::iterator place;
+  pthread_t handle = {};
+  bool written_off = false;          // guarded by the pool's lock
+  std::shared_ptr<void> keep_alive;  // set when written off
+};
+
+namespace {
+constinit thread_local void* current_thread = nullptr;
+}  // namespace
+
+ElasticPool::ElasticPool(const Clock& clock, int max_threads) : clock_(clock), max_threads_(max_threads) {}
+
+ElasticPool::~ElasticPool() { Detach(Instant::Never()); }
+
+void ElasticPool::Attach(Alarm* alarm) {
+  alarm_ = alarm;
+  watcher_ = std::make_unique<Watcher>(clock_, static_cast<Alarm*>(this));
+}
+
+int ElasticPool::Detach(Instant until) {
+  Work* dropped;
+  std::vector<pthread_t> ended;
+  int left_behind;
+  {
+    MutexLock lock(&mu_);
+    detached_ = true;
+    dropped = std::exchange(head_, nullptr);
+    tail_ = nullptr;
+    work_or_end_.NotifyAll();
+    while (!threads_.empty()) {
+      const std::int64_t left = until.never() ? kForeverNs : until.Since(clock_.Now());
+      if (left <= 0) break;
+      if (until.never()) {
+        thread_left_.Wait(&mu_);
+      } else {
+        thread_left_.WaitFor(&mu_, left);
+      }
+    }
+    while (!threads_.empty()) StopCounting(*threads_.front());
+    left_behind = left_behind_;
+    ended.swap(ended_);
+  }
+  for (pthread_t thread : ended) pthread_join(thread, nullptr);
+  if (watcher_ != nullptr) watcher_->Stop();
+  while (dropped != nullptr) {
+    Work* work = std::exchange(dropped, dropped->next);
+    work->Drop();
+  }
+  return left_behind;
+}
+
+void ElasticPool::Post(Work& work) {
+  enum { kNothing, kWakeThread, kWatch, kDrop } then = kNothing;
+  Instant look_at;
+  {
+    MutexLock lock(&mu_);
+    if (detached_) {
+      then = kDrop;
+    } else {
+      work.next = nullptr;
+      (head_ == nullptr ? head_ : tail_->next) = &work;
+      tail_ = &work;
+      if (idle_ > 0) {
+        if (!std::exchange(waking_, true)) then = kWakeThread;
+      } else {
+        if (threads_.empty()) AddThread();
+        // Also where no thread could be made: the watcher tries again.
+        if (!std::exchange(watched_, true)) {
+          then = kWatch;
+          taken_before_ = taken_;
+          look_at_ = look_at = clock_.Now().After(kStuckNs);
+        }
+      }
+    }
+  }
+  switch (then) {
+    case kNothing: break;
+    case kWakeThread: work_or_end_.NotifyOne(); break;
+    case kWatch: watcher_->WakeAt(look_at); break;
+    case kDrop: work.Drop(); break;
+  }
+}
+
+bool ElasticPool::MayGrow() const {
+  return static_cast<int>(threads_.size()) < max_threads_ + extra_threads_.load(std::memory_order_relaxed);
+}
+
+void ElasticPool::AddThread() {
+  // They have left the pool and are in their last instructions.
+  for (pthread_t thread : std::exchange(ended_, {})) pthread_join(thread, nullptr);
+  threads_.push_back(std::make_unique<Thread>());
+  Thread& thread = *threads_.back();
+  thread.pool = this;
+  thread.place = std::prev(threads_.end());
+  if (pthread_create(&thread.handle, nullptr, &ElasticPool::Main, &thread) != 0) threads_.pop_back();
+}
+
+Instant ElasticPool::GrowIfStuck(Instant now) {
+  MutexLock lock(&mu_);
+  if (!watched_) return Instant::Never();
+  if (now < look_at_) return look_at_;
+  if (head_ == nullptr || detached_) {
+    watched_ = false;
+    return Instant::Never();
+  }
+  if (taken_ == taken_before_ && idle_ == 0 && MayGrow()) AddThread();
+  taken_before_ = taken_;
+  look_at_ = now.After(kStuckNs);
+  return look_at_;
+}
+
+Instant ElasticPool::Ring(Instant now) { return std::min(GrowIfStuck(now), alarm_->Ring(now)); }
+
+void* ElasticPool::Main(void* arg) {
+  auto* thread = static_cast<Thread*>(arg);
+  // Also when a handler ends the thread (pthread_exit): the stack is unwound through here.
+  struct LeaveAtEnd {
+    Thread* thread;
+    ~LeaveAtEnd() { thread->pool->Leave(*thread); }
+  } leave{thread};
+  current_thread = thread;
+  thread->pool->Loop(*thread);
+  return nullptr;
+}
+
+void ElasticPool::Loop(Thread& thread) {
+  while (Work* work = NextWork(thread)) work->Run();
+}
+
+Work* ElasticPool::NextWork(Thread& thread) {
+  MutexLock lock(&mu_);
+  for (;;) {
+    if (thread.written_off || detached_) return nullptr;
+    if (head_ != nullptr) {
+      Work* work = std::exchange(head_, head_->next);
+      ++taken_;
+      // Woken threads wake the next one, so that a producer pays for one wake-up only.
+      if (head_ != nullptr && idle_ > 0 && !waking_) {
+        waking_ = true;
+        work_or_end_.NotifyOne();
+      }
+      return work;
+    }
+    ++idle_;
+    const Instant until = clock_.Now().After(kIdleNs);
+    while (head_ == nullptr && !detached_) {
+      const std::int64_t left = until.Since(clock_.Now());
+      if (left <= 0) break;
+      work_or_end_.WaitFor(&mu_, left);
+      waking_ = false;
+    }
+    --idle_;
+    if (head_ == nullptr) return nullptr;
+  }
+}
+
+void ElasticPool::Leave(Thread& thread) {
+  current_thread = nullptr;
+  std::unique_ptr<Thread> own;
+  {
+    MutexLock lock(&mu_);
+    if (thread.written_off) {
+      pthread_detach(thread.handle);
+      --left_behind_;
+      own.reset(&thread);
+    } else {
+      ended_.push_back(thread.handle);
+      own = std::move(*thread.place);
+      threads_.erase(thread.place);
+      thread_left_.NotifyAll();
+      if (head_ != nullptr && threads_.empty() && !detached_) AddThread();
+    }
+  }
+  // `own` may hold the last reference to the pool itself.
+}
+
+void ElasticPool::Block(const Wait& wait) {
+  while (wait.word->load(std::memory_order_acquire) == wait.value) {
+    std::int64_t left = kForeverNs;
+    if (!wait.until.never()) {
+      left = wait.until.Since(clock_.Now());
+      if (left <= 0) return;
+    }
+    FutexWait(wait.word, wait.value, left);
+  }
+}
+
+void ElasticPool::Unblock(const std::atomic<std::uint32_t>* word) { FutexWakeAll(word); }
+
+Worker* ElasticPool::CurrentWorker() {
+  auto* thread = static_cast<Thread*>(current_thread);
+  return thread != nullptr && thread->pool == this ? reinterpret_cast<Worker*>(thread) : nullptr;
+}
+
+void ElasticPool::StopCounting(Thread& thread) {
+  thread.written_off = true;
+  ++left_behind_;
+  if (keep_alive_) thread.keep_alive = keep_alive_();
+  thread.place->release();
+  threads_.erase(thread.place);
+  thread_left_.NotifyAll();
+}
+
+void ElasticPool::WriteOff(Worker* worker) {
+  MutexLock lock(&mu_);
+  auto* thread = reinterpret_cast<Thread*>(worker);
+  if (thread->written_off) return;
+  StopCounting(*thread);
+  if (head_ != nullptr && idle_ == 0 && MayGrow() && !detached_) AddThread();
+}
+
+int ElasticPool::threads() const {
+  MutexLock lock(&mu_);
+  return static_cast<int>(threads_.size());
+}
+
+}  // namespace runlet

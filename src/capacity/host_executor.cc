@@ -1,0 +1,89 @@
+#include "capacity/host_executor.h"
+
+#include "base/futex.h"
+
+namespace runlet {
+
+// Each function given to the host takes the oldest work, if any is left.
+struct HostExecutor::Inbox {
+  Mutex mu;
+  CondVar idle;
+  Work* head RUNLET_GUARDED_BY(mu) = nullptr;
+  Work* tail RUNLET_GUARDED_BY(mu) = nullptr;
+  int running RUNLET_GUARDED_BY(mu) = 0;
+  bool detached RUNLET_GUARDED_BY(mu) = false;
+
+  void RunOne() RUNLET_EXCLUDES(mu) {
+    Work* work;
+    {
+      MutexLock lock(&mu);
+      if (head == nullptr) return;
+      work = std::exchange(head, head->next);
+      ++running;
+    }
+    work->Run();
+    MutexLock lock(&mu);
+    if (--running == 0) idle.NotifyAll();
+  }
+};
+
+std::shared_ptr<HostExecutor::Inbox> HostExecutor::MakeInbox() { return std::make_shared<Inbox>(); }
+
+void HostExecutor::Post(Work& work) {
+  bool accepted;
+  {
+    MutexLock lock(&inbox_->mu);
+    accepted = !inbox_->detached;
+    if (accepted) {
+      work.next = nullptr;
+      (inbox_->head == nullptr ? inbox_->head : inbox_->tail->next) = &work;
+      inbox_->tail = &work;
+    }
+  }
+  if (accepted) {
+    post_([inbox = inbox_] { inbox->RunOne(); });
+  } else {
+    work.Drop();
+  }
+}
+
+int HostExecutor::Detach(Instant until) {
+  Work* dropped;
+  int running;
+  {
+    MutexLock lock(&inbox_->mu);
+    inbox_->detached = true;
+    dropped = std::exchange(inbox_->head, nullptr);
+    while (inbox_->running != 0) {
+      if (until.never()) {
+        inbox_->idle.Wait(&inbox_->mu);
+        continue;
+      }
+      const std::int64_t left = until.Since(clock_.Now());
+      if (left <= 0) break;
+      inbox_->idle.WaitFor(&inbox_->mu, left);
+    }
+    running = inbox_->running;
+  }
+  if (watcher_ != nullptr) watcher_->Stop();
+  while (dropped != nullptr) {
+    Work* work = std::exchange(dropped, dropped->next);
+    work->Drop();
+  }
+  return running;
+}
+
+void HostExecutor::Block(const Wait& wait) {
+  while (wait.word->load(std::memory_order_acquire) == wait.value) {
+    std::int64_t left = kForeverNs;
+    if (!wait.until.never()) {
+      left = wait.until.Since(clock_.Now());
+      if (left <= 0) return;
+    }
+    FutexWait(wait.word, wait.value, left);
+  }
+}
+
+void HostExecutor::Unblock(const std::atomic<std::uint32_t>* word) { FutexWakeAll(word); }
+
+}  // namespace runlet

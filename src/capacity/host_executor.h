@@ -1,0 +1,47 @@
+// The host's threads: work is posted to a function of the host's.
+#ifndef RUNLET_SRC_CAPACITY_HOST_EXECUTOR_H_
+#define RUNLET_SRC_CAPACITY_HOST_EXECUTOR_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
+
+#include "capacity/watcher.h"
+#include "runlet/base/executor.h"
+#include "runlet/base/sync.h"
+
+namespace runlet {
+
+// Thread-safe, if the host's function is.
+class HostExecutor final : public Executor {
+ public:
+  // `post` runs what it is given once, on any thread, and never inside the call.
+  HostExecutor(const Clock& clock, std::function<void(std::function<void()>)> post)
+      : clock_(clock), post_(std::move(post)) {}
+  ~HostExecutor() override { Detach(Instant::Never()); }
+
+  void Attach(Alarm* alarm) override { watcher_ = std::make_unique<Watcher>(clock_, alarm); }
+  // What the host runs later finds nothing to do.
+  int Detach(Instant until) override;
+  void Post(Work& work) override;
+  void WakeAt(Instant when) override { watcher_->WakeAt(when); }
+  void Block(const Wait& wait) override;
+  void Unblock(const std::atomic<std::uint32_t>* word) override;
+
+ private:
+  // Shared with what was handed to the host, which may outlive this object.
+  struct Inbox;
+
+  const Clock& clock_;
+  const std::function<void(std::function<void()>)> post_;
+  const std::shared_ptr<Inbox> inbox_ = MakeInbox();
+  std::unique_ptr<Watcher> watcher_;
+
+  static std::shared_ptr<Inbox> MakeInbox();
+};
+
+}  // namespace runlet
+
+#endif  // RUNLET_SRC_CAPACITY_HOST_EXECUTOR_H_

@@ -1,0 +1,406 @@
+#include "delivery/delivery.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "delivery/backoff.h"
+#include "delivery/pump.h"
+#include "event/any_value.h"
+#include "event/status_marks.h"
+#include "function/config_check.h"
+
+namespace runlet {
+namespace {
+
+constexpr std::size_t kBatch = 32;
+
+std::string_view View(absl::string_view text) { return {text.data(), text.size()}; }
+
+// The event of `ask`, moved into a node; bytes for a typed function are decoded.
+absl::StatusOr<EventRef> MakeEvent(const FunctionEntry& entry, const Code& code, const Ask& ask,
+                                   std::size_t bytes_max) {
+  const Type* const bytes = TypeOf<std::string>();
+  const HandlerOps& ops = code.handler.ops();
+  if (!SameType(ask.in, bytes)) {
+    if (!SameType(ask.in, ops.in)) return Invoker::WrongType(entry, code, ask.in, ask.out);
+    EventRef event = Event::Make(ask.in, ask.event);
+    event->payload_bytes = ask.in->size;
+    return event;
+  }
+  const std::string_view text = *static_cast<const std::string_view*>(ask.event);
+  if (text.size() > bytes_max) {
+    return absl::OutOfRangeError(
+        fmt::format("function \"{}\": {} byte payload is too large for the Event invocation type (limit {} bytes)",
+                    entry.name, text.size(), bytes_max));
+  }
+  if (SameType(ops.in, bytes)) {
+    std::string copy(text);
+    EventRef event = Event::Make(bytes, &copy);
+    event->payload_bytes = text.size();
+    return event;
+  }
+  if (!SameType(ask.out, bytes)) return Invoker::WrongType(entry, code, ask.in, ask.out);
+  AnyValue value(ops.in);
+  if (absl::Status decoded = Invoker::Decode(entry, code, text, value.get()); !decoded.ok()) return decoded;
+  value.set_holds(true);
+  EventRef event = Event::Make(ops.in, value.get());
+  event->payload_bytes = std::max(text.size(), ops.in->size);
+  return event;
+}
+
+DeadLetter ParkedEvent(const EventRef& event, const Clock& clock, Instant now) {
+  DeadLetter letter;
+  letter.request_id = event->id;
+  letter.function = event->function->name;
+  letter.condition = Condition::kParked;
+  letter.attempts = event->attempts;
+  if (event->errors != nullptr) letter.errors = event->errors->List();
+  letter.died_at = clock.Calendar();
+  letter.accepted_at = letter.died_at - absl::Nanoseconds(now.Since(event->accepted));
+  letter.event = event;
+  return letter;
+}
+
+}  // namespace
+
+Delivery::Delivery(Invoker& invoker, EventQueue& queue)
+    : invoker_(invoker), wiring_(invoker.wiring()), queue_(queue), feed_(invoker, queue) {}
+
+Delivery::~Delivery() = default;
+
+void Delivery::AddLane(FunctionEntry& entry) {
+  MutexLock lock(&mu_);
+  lanes_.push_back(std::make_unique<Lane>(entry));
+  entry.lane = lanes_.back().get();
+}
+
+// ---- acceptance ----
+
+absl::Status Delivery::Post(FunctionEntry& entry, std::span<const Ask> asks, std::span<RequestId> ids) {
+  SlotHold slot(wiring_.slots);
+  const Code* code = slot->Protect(entry);
+  absl::Status status = [&]() -> absl::Status {
+    if (invoker_.life() != Life::kOpen) {
+      return invoker_.Closed(entry);
+    }
+    if (code == nullptr) return Invoker::NotFound(entry.name);
+    const HandlerOps& ops = code->handler.ops();
+    const EventInvokeConfig& config = code->config.event_invoke;
+    if (ops.needs_last_use && (config.maximum_retry_attempts != 0 || config.dead_letter_queue != nullptr)) {
+      return absl::FailedPreconditionError(fmt::format(
+          "function \"{}\" takes {} by value, which cannot be copied for a retry or a dead letter: take it by "
+          "const reference, or set maximum_retry_attempts to 0 and no dead_letter_queue",
+          entry.name, ops.in->name));
+    }
+    const Instant now = wiring_.clock.Now();
+    std::vector<EventRef> events;
+    events.reserve(asks.size());
+    const Execution* const caller = Execution::Current();
+    for (std::size_t i = 0; i < asks.size(); ++i) {
+      absl::StatusOr<EventRef> event = MakeEvent(entry, *code, asks[i], wiring_.limits.event);
+      if (!event.ok()) return event.status();
+      Event& e = **event;
+      e.id = ids[i] = slot->NewId();
+      e.function = &entry;
+      e.codec = ops.in_codec;
+      e.accepted = now;
+      e.expires = now.After(Nanos(config.maximum_event_age));
+      if (caller != nullptr && caller->invoker == &invoker_) e.depth = caller->invocation.depth + 1;
+      events.push_back(*std::move(event));
+    }
+    return queue_.Put(events, now);
+  }();
+  invoker_.Unprotect(*slot, entry);
+  if (!status.ok()) return invoker_.Refuse(entry, std::move(status));
+  slot->meter(entry).received.Add(asks.size());
+  if (invoker_.observed()) {
+    for (const RequestId& id : ids) {
+      invoker_.Observe({.kind = Activity::Kind::kAccepted,
+                        .type = InvocationType::kEvent,
+                        .at = wiring_.clock.Now(),
+                        .request_id = id,
+                        .function = entry.name});
+    }
+  }
+  return status;
+}
+
+absl::Status Delivery::Redrive(const RequestId& id, RequestId* new_id) {
+  std::optional<DeadLetter> letter = queue_.GetDead(id);
+  if (!letter.has_value())
+    return absl::NotFoundError(fmt::format("no dead letter has the request id {}", id.ToString()));
+  if (invoker_.life() != Life::kOpen) {
+    return invoker_.Closed(static_cast<const FunctionEntry&>(*letter->event->function));
+  }
+  const Event& dead = *letter->event;
+  auto& entry = const_cast<FunctionEntry&>(static_cast<const FunctionEntry&>(*dead.function));
+  if (dead.type->copy == nullptr) {
+    return absl::FailedPreconditionError(fmt::format(
+        "dead letter {}: an event of type {} cannot be copied, so not redriven", id.ToString(), dead.type->name));
+  }
+  SlotHold slot(wiring_.slots);
+  const Code* code = slot->Protect(entry);
+  absl::Status status = [&]() -> absl::Status {
+    if (code == nullptr) return Invoker::NotFound(entry.name);
+    AnyValue copy(dead.type);
+    dead.type->copy(dead.payload(), copy.get());
+    copy.set_holds(true);
+    const Instant now = wiring_.clock.Now();
+    EventRef fresh = Event::Make(dead.type, copy.get());
+    fresh->id = slot->NewId();
+    fresh->function = &entry;
+    fresh->codec = dead.codec;
+    fresh->payload_bytes = dead.payload_bytes;
+    fresh->accepted = now;
+    fresh->expires = now.After(Nanos(code->config.event_invoke.maximum_event_age));
+    *new_id = fresh->id;
+    const Activity redriven = About(*fresh, Activity::Kind::kRedriven, now);
+    absl::Status accepted = queue_.Redrive(id, std::move(fresh), now);
+    if (accepted.ok()) {
+      slot->meter(entry).received.Add(1);
+      invoker_.Observe(redriven);
+    }
+    return accepted;
+  }();
+  invoker_.Unprotect(*slot, entry);
+  return status;
+}
+
+// ---- waking ----
+
+void Delivery::OnReady(const FunctionIdentity& function) { Wake(*static_cast<const FunctionEntry&>(function).lane); }
+
+void Delivery::OnDue(Instant due) { wiring_.executor.WakeAt(due); }
+
+void Delivery::Wake(Lane& lane) {
+  if (lane.pending.load(std::memory_order_seq_cst) || lane.pending.exchange(true, std::memory_order_seq_cst)) return;
+  wiring_.executor.Post(*new Pump(*this, lane));
+}
+
+Instant Delivery::Advance(Instant now) {
+  const Instant next = queue_.Advance(now);
+  EndExpired(now);
+  return std::min(next, feed_.Advance(now));
+}
+
+// ---- capacity ----
+
+void Delivery::TurnedAway(Lane& lane) {
+  Gate& gate = GateOf(lane);
+  {
+    MutexLock lock(&gate.mu);
+    // One of our own events holds a permit: whoever leaves the gate next wakes this lane.
+    if (gate.active.load(std::memory_order_seq_cst) > 0) {
+      if (!std::exchange(lane.starved, true)) gate.starved.push_back(&lane);
+      return;
+    }
+  }
+  // Calls from outside hold all permits: the events back off, as on Lambda.
+  SlotHold slot(wiring_.slots);
+  std::array<EventRef, kBatch> events;
+  const std::size_t want = static_cast<std::size_t>(std::min<int>(wiring_.executor.batch(), kBatch));
+  const Instant now = wiring_.clock.Now();
+  const std::size_t claimed = queue_.Claim(lane.entry, std::span(events).first(want), now, Instant::Never());
+  const bool zero = lane.entry.reserved.load(std::memory_order_relaxed) == 0;
+  std::array<Settlement, kBatch> settlements;
+  for (std::size_t i = 0; i < claimed; ++i) {
+    Event& event = *events[i];
+    Settlement& settlement = settlements[i];
+    if (zero) {
+      --event.attempts;
+      settlement = End(std::move(events[i]), event.fence, Condition::kZeroReservedConcurrency);
+      continue;
+    }
+    slot->meter(lane.entry).throttles.Add(1);
+    const Instant due = now.After(BackoffNs(event.throttles));
+    if (due > event.expires) {
+      --event.attempts;
+      settlement = End(std::move(events[i]), event.fence, Condition::kEventAgeExceeded);
+      continue;
+    }
+    if (invoker_.observed()) {
+      const absl::Status refusal = wiring_.admission.Refusal(lane.entry);
+      Activity throttled = About(event, Activity::Kind::kThrottled, now);
+      throttled.due = due;
+      throttled.error_type = Reason(refusal);
+      throttled.error_message = View(refusal.message());
+      invoker_.Observe(throttled);
+    }
+    settlement.fence = event.fence;
+    settlement.kind = Settlement::Kind::kThrottled;
+    settlement.due = due;
+    settlement.event = std::move(events[i]);
+  }
+  Settle(std::span(settlements).first(claimed), now, SinkOf(*slot, lane.entry), *slot);
+  if (claimed == want) Wake(lane);
+}
+
+void Delivery::LeaveGate(Gate& gate) {
+  gate.active.fetch_sub(1, std::memory_order_seq_cst);
+  Lane* next = nullptr;
+  {
+    MutexLock lock(&gate.mu);
+    if (!gate.starved.empty()) {
+      next = gate.starved.front();
+      gate.starved.pop_front();
+      next->starved = false;
+    }
+  }
+  if (next != nullptr) Wake(*next);
+}
+
+// ---- ends ----
+
+Settlement Delivery::End(EventRef event, std::uint64_t fence, Condition condition) {
+  Settlement settlement;
+  settlement.event = std::move(event);
+  settlement.fence = fence;
+  settlement.kind = condition == Condition::kSuccess ? Settlement::Kind::kDone : Settlement::Kind::kDead;
+  settlement.condition = condition;
+  return settlement;
+}
+
+Settlement Delivery::Decide(EventRef event, std::uint64_t fence, const EventInvokeConfig& config,
+                            const absl::Status& status, Instant now, Random& random) {
+  if (status.ok()) return End(std::move(event), fence, Condition::kSuccess);
+  if (event->errors == nullptr) event->errors = std::make_unique<AttemptErrors>();
+  const std::optional<FunctionError> error = FunctionErrorOf(status);
+  event->errors->Add({event->attempts, wiring_.clock.Calendar(), error.value_or(FunctionError{})});
+  if (IsPermanent(status)) return End(std::move(event), fence, Condition::kNotRetryable);
+  if (event->attempts > config.maximum_retry_attempts)
+    return End(std::move(event), fence, Condition::kRetriesExhausted);
+  const Instant due = now.After(RetryWaitNs(config.retry_policy, event->attempts, random));
+  // Lambda looks ahead: an event that would be too old at its next attempt is given up now.
+  if (due > event->expires) return End(std::move(event), fence, Condition::kEventAgeExceeded);
+  if (invoker_.observed()) {
+    Activity scheduled = About(*event, Activity::Kind::kRetryScheduled, now);
+    scheduled.due = due;
+    scheduled.error_type = error->type;
+    scheduled.error_message = error->message;
+    invoker_.Observe(scheduled);
+  }
+  Settlement settlement;
+  settlement.event = std::move(event);
+  settlement.fence = fence;
+  settlement.kind = Settlement::Kind::kRetry;
+  settlement.due = due;
+  return settlement;
+}
+
+void Delivery::Settle(std::span<Settlement> settlements, Instant now, const std::shared_ptr<DeadLetterQueue>& sink,
+                      Slot& slot) {
+  if (settlements.empty()) return;
+  // The queue takes the events: what is to be told of their ends is noted before.
+  struct Ending {
+    const FunctionEntry* entry = nullptr;
+    Activity activity;
+  };
+  std::array<Ending, kBatch> endings;
+  bool ends = false;
+  for (std::size_t i = 0; i < settlements.size(); ++i) {
+    const Settlement& settlement = settlements[i];
+    const bool done = settlement.kind == Settlement::Kind::kDone;
+    if (!done && settlement.kind != Settlement::Kind::kDead && settlement.kind != Settlement::Kind::kParked) continue;
+    ends = true;
+    if (done && !invoker_.observed()) continue;
+    endings[i].entry = static_cast<const FunctionEntry*>(settlement.event->function);
+    endings[i].activity = About(*settlement.event, Activity::Kind::kEnded, now);
+    endings[i].activity.condition = settlement.condition;
+  }
+  queue_.Settle(settlements, now);
+  for (std::size_t i = 0; i < settlements.size(); ++i) {
+    const Ending& ending = endings[i];
+    if (ending.entry == nullptr || settlements[i].stale) continue;
+    if (settlements[i].kind != Settlement::Kind::kDone) slot.meter(*ending.entry).dropped.Add(1);
+    invoker_.Observe(ending.activity);
+    if (settlements[i].kind == Settlement::Kind::kDead && sink != nullptr) {
+      feed_.Add(*ending.entry, ending.activity.request_id, sink);
+    }
+  }
+  if (ends) wiring_.admission.ChangedIfAwaited();
+}
+
+void Delivery::EndExpired(Instant now) {
+  std::array<EventRef, kBatch> events;
+  for (;;) {
+    const std::size_t claimed = queue_.ClaimExpired(events, now, false);
+    if (claimed == 0) return;
+    SlotHold slot(wiring_.slots);
+    for (std::size_t i = 0; i < claimed; ++i) {
+      auto& entry = const_cast<FunctionEntry&>(static_cast<const FunctionEntry&>(*events[i]->function));
+      const std::uint64_t fence = events[i]->fence;
+      Settlement settlement = End(std::move(events[i]), fence, Condition::kEventAgeExceeded);
+      Settle({&settlement, 1}, now, SinkOf(*slot, entry), *slot);
+    }
+  }
+}
+
+void Delivery::EndWaiting(FunctionEntry& entry, const std::shared_ptr<DeadLetterQueue>& sink) {
+  std::array<EventRef, kBatch> events;
+  for (;;) {
+    const std::size_t claimed = queue_.ClaimWaiting(entry, events);
+    if (claimed == 0) return;
+    SlotHold slot(wiring_.slots);
+    for (std::size_t i = 0; i < claimed; ++i) {
+      const std::uint64_t fence = events[i]->fence;
+      Settlement settlement = End(std::move(events[i]), fence, Condition::kFunctionRemoved);
+      Settle({&settlement, 1}, wiring_.clock.Now(), sink, *slot);
+    }
+  }
+}
+
+std::size_t Delivery::ParkAll(const std::function<void(const DeadLetter&)>& parked) {
+  std::size_t count = 0;
+  std::array<EventRef, kBatch> events;
+  const Instant now = wiring_.clock.Now();
+  for (const bool waiting : {true, false}) {
+    while (const std::size_t claimed =
+               waiting ? queue_.ClaimExpired(events, now, true) : queue_.ClaimLost(events, Instant::Never())) {
+      SlotHold slot(wiring_.slots);
+      for (std::size_t i = 0; i < claimed; ++i) {
+        Settlement settlement;
+        settlement.fence = events[i]->fence;
+        settlement.kind = Settlement::Kind::kParked;
+        settlement.condition = Condition::kParked;
+        settlement.event = std::move(events[i]);
+        Settle({&settlement, 1}, now, nullptr, *slot);
+        if (settlement.stale) continue;
+        ++count;
+        if (parked) parked(ParkedEvent(settlement.event, wiring_.clock, now));
+      }
+    }
+  }
+  return count;
+}
+
+bool Delivery::idle() const {
+  const QueueStats stats = queue_.stats();
+  return stats.ready + stats.delayed + stats.running == 0 && feed_.idle();
+}
+
+std::shared_ptr<DeadLetterQueue> Delivery::SinkOf(Slot& slot, FunctionEntry& entry) {
+  // The slot may protect other code for its holder.
+  if (slot.protected_code() != nullptr) {
+    SlotHold another(wiring_.slots);
+    return SinkOf(*another, entry);
+  }
+  const Code* code = slot.Protect(entry);
+  std::shared_ptr<DeadLetterQueue> sink = code == nullptr ? nullptr : code->config.event_invoke.dead_letter_queue;
+  invoker_.Unprotect(slot, entry);
+  return sink;
+}
+
+Activity Delivery::About(const Event& event, Activity::Kind kind, Instant at) {
+  return {.kind = kind,
+          .type = InvocationType::kEvent,
+          .attempt = event.attempts,
+          .depth = event.depth,
+          .at = at,
+          .request_id = event.id,
+          .function = event.function->name};
+}
+
+}  // namespace runlet

@@ -1,0 +1,79 @@
+// Asynchronous invocation: from an accepted event to its named end.
+#ifndef RUNLET_SRC_DELIVERY_DELIVERY_H_
+#define RUNLET_SRC_DELIVERY_DELIVERY_H_
+
+#include <absl/status/status.h>
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "delivery/dead_letter_feed.h"
+#include "delivery/lane.h"
+#include "invoke/invoker.h"
+#include "runlet/queue/event_queue.h"
+
+namespace runlet {
+
+// Claims ready events, runs them through pumps (one piece of work each, for one function, of at most 32 events), and
+// settles them by Lambda's rules: lambda-semantics of retries, throttles and age. Thread-safe.
+class Delivery final : public QueueListener {
+ public:
+  Delivery(Invoker& invoker, EventQueue& queue);
+  ~Delivery();
+
+  // Gives `entry` its lane. Called once for each function.
+  void AddLane(FunctionEntry& entry) RUNLET_EXCLUDES(mu_);
+
+  // Event: accepts one event for each of `asks`, all or none, and writes their ids to `ids`, which
+  // is as long.
+  absl::Status Post(FunctionEntry& entry, std::span<const Ask> asks, std::span<RequestId> ids);
+  absl::Status Redrive(const RequestId& id, RequestId* new_id);
+
+  // Does what is due; returns when to call again.
+  Instant Advance(Instant now);
+  // Ends the waiting events of a function that was removed.
+  void EndWaiting(FunctionEntry& entry, const std::shared_ptr<DeadLetterQueue>& sink);
+  // Ends as Parked what waits, and what is still claimed; hands it to `parked`. Returns how many.
+  std::size_t ParkAll(const std::function<void(const DeadLetter&)>& parked);
+  // Looks for ready events of a function whose capacity has changed.
+  void Wake(Lane& lane);
+  // No event waits, runs, or owes a letter to a DeadLetterQueue.
+  bool idle() const;
+  bool idle_feed() const { return feed_.idle(); }
+
+  // QueueListener
+  void OnReady(const FunctionIdentity& function) override;
+  void OnDue(Instant due) override;
+
+ private:
+  friend class Pump;
+
+  Gate& GateOf(Lane& lane) { return wiring_.admission.IsUnreserved(lane.entry) ? shared_gate_ : lane.own_gate; }
+  // How the event goes on after an attempt that ended as `status`.
+  Settlement Decide(EventRef event, std::uint64_t fence, const EventInvokeConfig& config, const absl::Status& status,
+                    Instant now, Random& random);
+  static Settlement End(EventRef event, std::uint64_t fence, Condition condition);
+  void Settle(std::span<Settlement> settlements, Instant now, const std::shared_ptr<DeadLetterQueue>& sink, Slot& slot);
+  void EndExpired(Instant now);
+  // A pump found no permit free.
+  void TurnedAway(Lane& lane);
+  void LeaveGate(Gate& gate);
+  std::shared_ptr<DeadLetterQueue> SinkOf(Slot& slot, FunctionEntry& entry);
+  static Activity About(const Event& event, Activity::Kind kind, Instant at);
+
+  Invoker& invoker_;
+  const Invoker::Wiring& wiring_;
+  EventQueue& queue_;
+  DeadLetterFeed feed_;
+  Gate shared_gate_;
+  Mutex mu_;
+  std::vector<std::unique_ptr<Lane>> lanes_ RUNLET_GUARDED_BY(mu_);
+};
+
+}  // namespace runlet
+
+#endif  // RUNLET_SRC_DELIVERY_DELIVERY_H_

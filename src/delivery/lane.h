@@ -1,0 +1,42 @@
+// The events of one function on their way to its handler.
+#ifndef RUNLET_SRC_DELIVERY_LANE_H_
+#define RUNLET_SRC_DELIVERY_LANE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "function/entry.h"
+#include "runlet/base/sync.h"
+
+namespace runlet {
+
+class Pump;
+
+// Functions that share permits wait for each other here, instead of backing off as if calls from outside held them.
+struct Gate {
+  std::atomic<int> active{0};  // pumps that hold one of the permits
+  Mutex mu;
+  std::deque<Lane*> starved RUNLET_GUARDED_BY(mu);
+};
+
+class Lane {
+ public:
+  explicit Lane(FunctionEntry& its_entry) : entry(its_entry) {}
+
+  FunctionEntry& entry;
+  // A pump has been posted and has not begun: it will see what becomes ready meanwhile.
+  std::atomic<bool> pending{false};
+  // Smoothed time from claim to outcome of one event.
+  std::atomic<std::int64_t> mean_ns{0};
+  Gate own_gate;         // used while the function has reserved concurrency
+  bool starved = false;  // in a gate's list; guarded by that gate's lock
+
+  Mutex mu;
+  std::vector<Pump*> pumps RUNLET_GUARDED_BY(mu);  // running, with batches that others may take from
+};
+
+}  // namespace runlet
+
+#endif  // RUNLET_SRC_DELIVERY_LANE_H_

@@ -1,0 +1,241 @@
+#include "delivery/pump.h"
+
+#include <algorithm>
+#include <string>
+
+#include "event/any_value.h"
+
+namespace runlet {
+namespace {
+
+// Below this an event is cheap: claiming many at once, and settling them together, is worth the wait of the last.
+constexpr std::int64_t kCheapNs = 20'000;
+
+}  // namespace
+
+void Pump::Run() {
+  lane_.pending.store(false, std::memory_order_seq_cst);
+  const Invoker::Wiring& w = delivery_.wiring_;
+  if (invoker->life() >= Life::kStopping) return Drop();
+  permit = w.admission.TryAdmit(*entry, false);
+  if (!permit.admitted) {
+    delivery_.TurnedAway(lane_);
+    return Drop();
+  }
+  gate_ = &delivery_.GateOf(lane_);
+  gate_->active.fetch_add(1, std::memory_order_seq_cst);
+  {
+    MutexLock lock(&lane_.mu);
+    lane_.pumps.push_back(this);
+  }
+  slot = &w.slots.Take();
+  if (!RunTurn()) {
+    // The watcher has ended the turn; what is left is this thread's own.
+    delete this;
+    return;
+  }
+  const Admission::Permit held = permit;
+  EndTurn(*slot, now_);
+  w.slots.Give(*slot);
+  w.admission.Leave(held);
+  delivery_.LeaveGate(*gate_);
+  delete this;
+}
+
+bool Pump::RunTurn() {
+  now_ = delivery_.wiring_.clock.Now();
+  const auto turn = static_cast<std::size_t>(std::min<int>(delivery_.wiring_.executor.batch(), kTurn));
+  std::size_t ran = 0;
+  while (ran < turn && invoker->life() < Life::kStopping) {
+    EventRef next = batch_.Take();
+    if (!next) {
+      Claim();
+      next = batch_.Take();
+    }
+    if (!next) next = StealFromSiblings();
+    if (!next) break;
+    ++ran;
+    if (!RunEvent(std::move(next))) return false;
+  }
+  if (ran == turn) delivery_.Wake(lane_);
+  return true;
+}
+
+std::size_t Pump::Claim() {
+  const Invoker::Wiring& w = delivery_.wiring_;
+  Flush(*slot, now_);
+  std::array<EventRef, kTurn> events;
+  // Two at least: the second tells that there is more for another thread to do, and waits in the batch for it.
+  std::size_t want = lane_.mean_ns.load(std::memory_order_relaxed) < kCheapNs ? kTurn : 2;
+  want = std::min(want, static_cast<std::size_t>(w.executor.batch()));
+  // Events of a run that nobody can take away are leased for ever, but not without end: a drain must get them back.
+  const Code* claimed_for = slot->Protect(*entry);
+  const Instant lease =
+      claimed_for != nullptr && claimed_for->release_on_overrun ? Instant::Never() : Instant{kForeverNs - 1};
+  invoker->Unprotect(*slot, *entry);
+  const std::size_t claimed = delivery_.queue_.Claim(*entry, std::span(events).first(want), now_, lease);
+  batch_.Fill(std::span(events).first(claimed));
+  if (claimed == want) delivery_.Wake(lane_);
+  return claimed;
+}
+
+EventRef Pump::StealFromSiblings() {
+  MutexLock lock(&lane_.mu);
+  for (Pump* sibling : lane_.pumps) {
+    if (EventRef event = sibling->batch_.Take(); event) return event;
+  }
+  return {};
+}
+
+void* Pump::ResultStorage(const Type* type) {
+  const std::size_t size = type->size + type->align;
+  if (result_size_ < size) {
+    result_.reset(new unsigned char[size]);
+    result_size_ = size;
+  }
+  void* place = result_.get();
+  std::size_t space = result_size_;
+  return std::align(type->align, type->size, place, space);
+}
+
+bool Pump::RunEvent(EventRef event) {
+  const Invoker::Wiring& w = delivery_.wiring_;
+  event_ = std::move(event);
+  fence_ = event_->fence;
+  started = now_;
+  code = slot->Protect(*entry);
+  if (code == nullptr) {
+    Put(Delivery::End(std::move(event_), fence_, Condition::kFunctionRemoved));
+    return true;
+  }
+  sink_ = code->config.event_invoke.dead_letter_queue;
+  if (started >= event_->expires) {
+    --event_->attempts;
+    Put(Delivery::End(std::move(event_), fence_, Condition::kEventAgeExceeded));
+    invoker->Unprotect(*slot, *entry);
+    return true;
+  }
+  const HandlerOps& ops = code->handler.ops();
+  // Decoded anew when the function was replaced by one of another type.
+  std::unique_ptr<AnyValue> decoded;
+  void* payload = event_->payload();
+  std::string encoded;
+  std::string_view view;
+  if (!SameType(event_->type, ops.in)) {
+    absl::StatusOr<std::string> bytes = event_->codec != nullptr
+                                            ? event_->codec->encode(payload)
+                                            : absl::StatusOr<std::string>(absl::FailedPreconditionError("no codec"));
+    if (bytes.ok()) {
+      encoded = *std::move(bytes);
+      view = encoded;
+      decoded = std::make_unique<AnyValue>(ops.in);
+      decoded->set_holds(ops.in_codec != nullptr && ops.in_codec->decode(encoded, decoded->get()).ok());
+    }
+    if (decoded == nullptr || !decoded->holds()) {
+      --event_->attempts;
+      Put(Delivery::End(std::move(event_), fence_, Condition::kUndecodable));
+      invoker->Unprotect(*slot, *entry);
+      return true;
+    }
+    payload = decoded->get();
+  } else if (ops.event_is_view) {
+    view = *static_cast<const std::string*>(payload);
+  }
+
+  event_->throttles = 0;
+  invocation.request_id = event_->id;
+  invocation.function_name = entry->name;
+  invocation.attempt = event_->attempts;
+  invocation.depth = event_->depth;
+  invocation.type = InvocationType::kEvent;
+  invocation.deadline = started.After(code->timeout_ns);
+  timeout_ns = code->timeout_ns;
+  worker = code->release_on_overrun ? w.executor.CurrentWorker() : nullptr;
+  if (event_->attempts > 1) slot->meter(*entry).retries.Add(1);
+  invoker->Begin(*this);
+  const Ask ask{ops.in, ops.event_is_view ? static_cast<void*>(&view) : payload, ops.needs_last_use, ops.out,
+                ResultStorage(ops.out)};
+  absl::Status status = invoker->Run(*this, ask);
+  if (!invoker->End(*this)) {
+    if (status.ok()) ops.out->destroy(ask.result);
+    invoker->ComeBack(*this);
+    return false;
+  }
+  status = invoker->Conclude(*this, ask, std::move(status), &now_);
+  if (status.ok()) ops.out->destroy(ask.result);
+  const std::int64_t took = now_.Since(started);
+  lane_.mean_ns.store((7 * lane_.mean_ns.load(std::memory_order_relaxed) + took) / 8, std::memory_order_relaxed);
+  Put(delivery_.Decide(std::move(event_), fence_, code->config.event_invoke, status, now_, slot->random()));
+  invoker->Unprotect(*slot, *entry);
+  // Others wait for the outcome: only cheap events are settled together.
+  if (took >= kCheapNs || !status.ok() || w.executor.batch() == 1) Flush(*slot, now_);
+  return true;
+}
+
+void Pump::Put(Settlement settlement) {
+  settled_[settled_count_++] = std::move(settlement);
+  if (settled_count_ == settled_.size()) Flush(*slot, now_);
+}
+
+void Pump::Flush(Slot& own_slot, Instant now) {
+  if (settled_count_ == 0) return;
+  const std::size_t count = std::exchange(settled_count_, 0);
+  delivery_.Settle(std::span(settled_).first(count), now, sink_, own_slot);
+  for (std::size_t i = 0; i < count; ++i) settled_[i].event = EventRef();
+}
+
+void Pump::EndTurn(Slot& own_slot, Instant now) {
+  {
+    MutexLock lock(&lane_.mu);
+    lane_.pumps.erase(std::find(lane_.pumps.begin(), lane_.pumps.end(), this));
+  }
+  bool released = false;
+  while (EventRef rest = batch_.Take()) {
+    Settlement settlement;
+    settlement.fence = rest->fence;
+    settlement.event = std::move(rest);
+    settlement.kind = Settlement::Kind::kRelease;
+    released = true;
+    if (settled_count_ == settled_.size()) Flush(own_slot, now);
+    settled_[settled_count_++] = std::move(settlement);
+  }
+  Flush(own_slot, now);
+  if (released) delivery_.Wake(lane_);
+}
+
+void Pump::OnOverrun(Instant now) {
+  const EventInvokeConfig& config = code->config.event_invoke;
+  const Admission::Permit held = permit;
+  const absl::Status status = invoker->ConcludeOverrun(*this, now);
+  const bool kept = permit.permits != nullptr && held.permits == permit.permits;
+  SlotHold mine(delivery_.wiring_.slots);
+  // The stuck handler reads the payload through its own reference, event_.
+  if (settled_count_ == settled_.size()) Flush(*mine, now);
+  settled_[settled_count_++] = delivery_.Decide(event_, fence_, config, status, now, mine->random());
+  lane_.mean_ns.store(std::max(lane_.mean_ns.load(std::memory_order_relaxed), kCheapNs), std::memory_order_relaxed);
+  Gate& gate = *gate_;
+  Delivery& delivery = delivery_;
+  Lane& lane = lane_;
+  EndTurn(*mine, now);
+  delivery.LeaveGate(gate);
+  if (!kept) delivery.Wake(lane);
+}
+
+void Pump::OnForcedUnwind() {
+  const Ask nothing{TypeOf<void>(), nullptr, true, TypeOf<void>(), nullptr};
+  if (invoker->End(*this)) {
+    const absl::Status status = invoker->Conclude(*this, nothing, Invoker::RuntimeExited(*this), &now_);
+    Put(delivery_.Decide(std::move(event_), fence_, code->config.event_invoke, status, now_, slot->random()));
+    EndTurn(*slot, now_);
+    delivery_.Wake(lane_);
+    invoker->LetGo(*this);
+    delivery_.wiring_.admission.Leave(permit);
+    delivery_.LeaveGate(*gate_);
+  } else {
+    invoker->ComeBack(*this);
+  }
+  // The frames of the turn are still on the stack that is being unwound, but use nothing of it any more.
+  delete this;
+}
+
+}  // namespace runlet

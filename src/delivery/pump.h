@@ -1,0 +1,63 @@
+// One turn of work for one function's events.
+#ifndef RUNLET_SRC_DELIVERY_PUMP_H_
+#define RUNLET_SRC_DELIVERY_PUMP_H_
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include "delivery/batch.h"
+#include "delivery/delivery.h"
+#include "invoke/execution.h"
+#include "runlet/base/executor.h"
+
+namespace runlet {
+
+// Holds one permit and runs events one after the other, 32 at most, so that functions take turns. Made for each turn;
+// deletes itself. When an event overruns, the watcher finishes the turn, and only the stuck thread stays behind.
+class Pump final : public Work, public Execution {
+ public:
+  Pump(Delivery& delivery, Lane& lane) : delivery_(delivery), lane_(lane) {
+    invoker = &delivery.invoker_;
+    entry = &lane.entry;
+  }
+
+  void Run() override;
+  void Drop() override { delete this; }
+  void OnOverrun(Instant now) override;
+  void OnForcedUnwind() override;
+
+ private:
+  ~Pump() = default;
+
+  static constexpr std::size_t kTurn = 32;
+
+  // False: the turn was taken away.
+  bool RunTurn();
+  bool RunEvent(EventRef event);
+  std::size_t Claim();
+  EventRef StealFromSiblings();
+  void Put(Settlement settlement);
+  void Flush(Slot& slot, Instant now);
+  // Gives back the batch, the place among the lane's pumps and the gate's.
+  void EndTurn(Slot& slot, Instant now);
+  void* ResultStorage(const Type* type);
+
+  Delivery& delivery_;
+  Lane& lane_;
+  Gate* gate_ = nullptr;
+  Batch batch_;
+  EventRef event_;  // running
+  std::uint64_t fence_ = 0;
+  Instant now_;  // the end of the last event, the start of the next
+  std::array<Settlement, kTurn> settled_;
+  std::size_t settled_count_ = 0;
+  std::shared_ptr<DeadLetterQueue> sink_;
+  std::unique_ptr<unsigned char[]> result_;
+  std::size_t result_size_ = 0;
+};
+
+}  // namespace runlet
+
+#endif  // RUNLET_SRC_DELIVERY_PUMP_H_

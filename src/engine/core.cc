@@ -1,0 +1,205 @@
+#include "engine/core.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "base/asymmetric_fence.h"
+#include "capacity/host_executor.h"
+#include "event/status_marks.h"
+#include "function/config_check.h"
+
+namespace runlet {
+namespace {
+
+int MaxThreads(const OwnThreads& threads) {
+  if (threads.max_threads != 0) return threads.max_threads;
+  return std::max(16, 8 * static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+std::unique_ptr<Executor> MakeExecutor(const EngineOptions& options, const Clock& clock, ElasticPool** pool,
+                                       PollExecutor** poll) {
+  if (options.executor != nullptr) return nullptr;
+  if (const auto* own = std::get_if<OwnThreads>(&options.threads)) {
+    auto executor = std::make_unique<ElasticPool>(clock, MaxThreads(*own));
+    *pool = executor.get();
+    return executor;
+  }
+  if (const auto* host = std::get_if<HostThreads>(&options.threads))
+    return std::make_unique<HostExecutor>(clock, host->post);
+  auto executor = std::make_unique<PollExecutor>(clock);
+  *poll = executor.get();
+  return executor;
+}
+
+}  // namespace
+
+EngineCore::EngineCore(EngineOptions options)
+    : options_(std::move(options)),
+      clock_(options_.clock != nullptr ? *options_.clock : SystemClock()),
+      own_executor_(MakeExecutor(options_, clock_, &pool_, &poll_)),
+      executor_(own_executor_ != nullptr ? *own_executor_ : *options_.executor),
+      slots_(options_.seed.has_value() ? *options_.seed : RandomSeed()),
+      admission_(options_.concurrency, options_.max_abandoned, clock_, executor_),
+      queue_(options_.queue != nullptr ? options_.queue
+                                       : std::shared_ptr<EventQueue>(MemoryQueue(options_.memory_queue, clock_))),
+      invoker_({clock_, executor_, slots_, admission_, options_.observer, options_.interceptor, options_.log,
+                options_.payload_limits}),
+      delivery_(invoker_, *queue_) {
+  RegisterAsymmetricFence();
+  executor_.Attach(this);
+  if (pool_ != nullptr) pool_->set_keep_alive([this]() -> std::shared_ptr<void> { return shared_from_this(); });
+  queue_->Attach(&delivery_);
+}
+
+EngineCore::~EngineCore() {
+  queue_->Attach(nullptr);
+  // Nothing runs any more: every piece of work that did held the core.
+  for (FunctionEntry* entry : registry_.All()) slots_.Retire(entry->code.exchange(nullptr));
+}
+
+absl::Status EngineCore::CheckAlive(std::string_view function) const {
+  if (!fork_guard_.forked()) [[likely]]
+    return absl::OkStatus();
+  return absl::FailedPreconditionError(fmt::format(
+      "function \"{}\": this process was forked from the one that owns the engine, whose threads are not here",
+      function));
+}
+
+// ---- registration ----
+
+absl::Status EngineCore::CheckPublish(std::string_view name, const Handler& handler,
+                                      const FunctionConfig& config) const {
+  if (absl::Status status = CheckFunctionName(name); !status.ok()) return status;
+  if (absl::Status status = CheckConfig(name, config); !status.ok()) return status;
+  if (config.on_overrun == OnOverrun::kRelease && !executor_.can_write_off()) {
+    return absl::InvalidArgumentError(
+        fmt::format("function \"{}\": on_overrun = kRelease needs threads that the engine owns", name));
+  }
+  if (queue_->needs_codec() && handler.ops().in_codec == nullptr) {
+    return absl::InvalidArgumentError(fmt::format(
+        "function \"{}\" takes {}, which has no codec here, and the engine's queue stores events as bytes: specialise "
+        "runlet::Codec or include <runlet/codec/json.h> before the registration",
+        name, handler.ops().in->name));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status EngineCore::Publish(std::string_view name, Handler handler, FunctionConfig config, bool existing) {
+  if (absl::Status status = CheckPublish(name, handler, config); !status.ok()) return status;
+  const Code* old;
+  FunctionEntry* entry;
+  {
+    MutexLock lock(&publish_mu_);
+    entry = registry_.Find(name);
+    const bool registered = entry != nullptr && entry->code.load(std::memory_order_relaxed) != nullptr;
+    if (existing && !registered) return Invoker::NotFound(name);
+    if (!existing && registered)
+      return absl::AlreadyExistsError(fmt::format("function \"{}\" is registered already", name));
+    entry = &registry_.FindOrAdd(name);
+    if (absl::Status status = admission_.Reserve(*entry, config.reserved_concurrency); !status.ok()) return status;
+    if (pool_ != nullptr) pool_->set_extra_threads(admission_.reserved_sum());
+    if (entry->lane == nullptr) delivery_.AddLane(*entry);
+    const bool release =
+        config.on_overrun.value_or(config.run_on == RunOn::kPool ? OnOverrun::kRelease : OnOverrun::kWait) ==
+        OnOverrun::kRelease;
+    auto code = std::make_unique<Code>(std::move(handler), std::move(config));
+    code->release_on_overrun = release && executor_.can_write_off();
+    old = entry->code.exchange(code.release(), std::memory_order_seq_cst);
+  }
+  slots_.Retire(old);
+  if (existing) {
+    admission_.Changed();
+    delivery_.Wake(*entry->lane);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status EngineCore::Remove(std::string_view name) {
+  const Code* old;
+  FunctionEntry* entry;
+  {
+    MutexLock lock(&publish_mu_);
+    entry = registry_.Find(name);
+    old = entry == nullptr ? nullptr : entry->code.exchange(nullptr, std::memory_order_seq_cst);
+    if (old == nullptr) return Invoker::NotFound(name);
+    admission_.Reserve(*entry, std::nullopt).IgnoreError();
+    if (pool_ != nullptr) pool_->set_extra_threads(admission_.reserved_sum());
+  }
+  const std::shared_ptr<DeadLetterQueue> sink = old->config.event_invoke.dead_letter_queue;
+  slots_.Retire(old);
+  delivery_.EndWaiting(*entry, sink);
+  return absl::OkStatus();
+}
+
+// ---- life ----
+
+Instant EngineCore::Ring(Instant now) {
+  const Instant deadline = slots_.ExpireOverruns(now);
+  return std::min(deadline, delivery_.Advance(now));
+}
+
+bool EngineCore::NothingRuns() const {
+  if (admission_.unreserved().taken() != 0) return false;
+  const std::vector<FunctionEntry*> all = registry_.All();
+  return std::all_of(all.begin(), all.end(),
+                     [](const FunctionEntry* entry) { return entry->reserved_permits.taken() == 0; });
+}
+
+bool EngineCore::Idle() const { return delivery_.idle() && NothingRuns(); }
+
+absl::Status EngineCore::WaitIdle(absl::Duration timeout) {
+  if (invoker_.Caller() != nullptr) {
+    return absl::FailedPreconditionError(fmt::format(
+        "WaitIdle was called by a handler of function \"{}\", which runs itself", invoker_.Caller()->entry->name));
+  }
+  const Instant until = timeout == absl::InfiniteDuration()
+                            ? Instant::Never()
+                            : clock_.Now().After(std::max<std::int64_t>(Nanos(timeout), 0));
+  if (admission_.WaitUntil(until, [this] { return Idle(); })) return absl::OkStatus();
+  const QueueStats stats = queue_->stats();
+  return absl::DeadlineExceededError(fmt::format("not idle after {}: {} events ready, {} delayed, {} running",
+                                                 absl::FormatDuration(timeout), stats.ready, stats.delayed,
+                                                 stats.running));
+}
+
+DrainReport EngineCore::Drain(absl::Duration soft, absl::Duration hard) {
+  DrainReport report;
+  Life open = Life::kOpen;
+  if (!invoker_.ChangeLife(&open, Life::kDraining)) return report;
+  const std::uint64_t ended_before = queue_->stats().ended;
+  const Instant start = clock_.Now();
+  const Instant soft_end = start.After(std::max<std::int64_t>(Nanos(soft), 0));
+  const Instant hard_end = std::max(soft_end, start.After(std::max<std::int64_t>(Nanos(hard), 0)));
+
+  admission_.WaitUntil(soft_end, [&] {
+    if (!NothingRuns()) return false;
+    const QueueStats stats = queue_->stats();
+    if (stats.ready + stats.running != 0 || !delivery_.idle_feed()) return false;
+    // What is delayed beyond the soft end cannot be completed: no need to wait for it.
+    return stats.delayed == 0 || queue_->Advance(clock_.Now()) > soft_end;
+  });
+  invoker_.ChangeLife(nullptr, Life::kStopping);
+  slots_.StopAll(
+      static_cast<std::uint32_t>(StopReason::kDrain),
+      [](void* executor, const std::atomic<std::uint32_t>* word) { static_cast<Executor*>(executor)->Unblock(word); },
+      &executor_);
+  const bool quiet = admission_.WaitUntil(hard_end, [this] { return NothingRuns(); });
+  if (!quiet) slots_.TakeAwayRuns(clock_.Now());
+  // With no handler running, the threads are within a few instructions of leaving.
+  const Instant patience = clock_.Now().After(Nanos(absl::Milliseconds(100)));
+  report.abandoned = executor_.Detach(quiet ? std::max(hard_end, patience) : hard_end);
+  invoker_.ChangeLife(nullptr, Life::kClosed);
+  report.completed = queue_->stats().ended - ended_before;
+  if (queue_->durability() == Durability::kMemory) {
+    report.parked = delivery_.ParkAll(options_.on_parked);
+  } else {
+    const QueueStats stats = queue_->stats();
+    report.parked = stats.ready + stats.delayed + stats.running;
+  }
+  return report;
+}
+
+}  // namespace runlet

@@ -1,0 +1,230 @@
+#include "runlet/engine/engine.h"
+
+#include <fmt/format.h>
+
+#include "engine/core.h"
+
+namespace runlet {
+namespace {
+
+absl::Status OutOfRange(std::string_view option, std::int64_t value, std::int64_t low, std::int64_t high) {
+  return absl::InvalidArgumentError(
+      fmt::format("EngineOptions::{} is {}, outside its range of {} to {}", option, value, low, high));
+}
+
+absl::Status CheckRange(std::string_view option, std::int64_t value, std::int64_t low, std::int64_t high) {
+  return value < low || value > high ? OutOfRange(option, value, low, high) : absl::OkStatus();
+}
+
+absl::Status CheckOptions(const EngineOptions& options) {
+  if (absl::Status status = CheckRange("concurrency", options.concurrency, 1, 1'000'000); !status.ok()) return status;
+  if (absl::Status status = CheckRange("max_abandoned", options.max_abandoned, 0, 10'000); !status.ok()) return status;
+  if (const auto* own = std::get_if<OwnThreads>(&options.threads)) {
+    if (absl::Status status = CheckRange("threads.max_threads", own->max_threads, 0, 10'000); !status.ok())
+      return status;
+  }
+  if (const auto* host = std::get_if<HostThreads>(&options.threads); host != nullptr && !host->post) {
+    return absl::InvalidArgumentError("EngineOptions::threads is HostThreads without a post function");
+  }
+  constexpr std::int64_t kMany = 10'000'000;
+  const MemoryQueueOptions& queue = options.memory_queue;
+  if (absl::Status status = CheckRange("memory_queue.events", static_cast<std::int64_t>(queue.events), 1, kMany);
+      !status.ok())
+    return status;
+  if (absl::Status status =
+          CheckRange("memory_queue.dead_letters", static_cast<std::int64_t>(queue.dead_letters), 1, kMany);
+      !status.ok())
+    return status;
+  if (queue.bytes == 0) return absl::InvalidArgumentError("EngineOptions::memory_queue.bytes is 0: no event would fit");
+  if (options.destroy_grace < absl::ZeroDuration() || options.destroy_grace > absl::Hours(1)) {
+    return absl::InvalidArgumentError(fmt::format("EngineOptions::destroy_grace is {}, outside its range of 0 to 1h",
+                                                  absl::FormatDuration(options.destroy_grace)));
+  }
+  if (options.executor != nullptr && options.clock == nullptr) {
+    return absl::InvalidArgumentError("EngineOptions::executor needs EngineOptions::clock: it waits on that clock");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Engine::Engine() : core_(std::make_shared<EngineCore>(EngineOptions{})) {}
+Engine::Engine(std::shared_ptr<EngineCore> core) : core_(std::move(core)) {}
+Engine::Engine(Engine&&) noexcept = default;
+
+absl::StatusOr<Engine> Engine::Create(EngineOptions options) {
+  if (absl::Status status = CheckOptions(options); !status.ok()) return status;
+  return Engine(std::make_shared<EngineCore>(std::move(options)));
+}
+
+Engine::~Engine() {
+  if (core_ == nullptr) return;
+  if (core_->fork_guard_.forked()) {
+    // The threads are in the parent: there is nothing to wait for, and no way to take the engine apart.
+    new std::shared_ptr<EngineCore>(std::move(core_));
+    return;
+  }
+  core_->Drain(absl::ZeroDuration(), core_->options_.destroy_grace);
+}
+
+FunctionEntry* Engine::Find(std::string_view name) const { return core_->registry_.Find(name); }
+
+absl::Status Engine::Publish(std::string_view name, Handler handler, FunctionConfig config, PublishMode mode) {
+  return core_->Publish(name, std::move(handler), std::move(config), mode == kExisting);
+}
+
+absl::Status Engine::Remove(std::string_view name) { return core_->Remove(name); }
+
+absl::Status Engine::CheckTypes(FunctionEntry* entry, std::string_view name, const Type* in, const Type* out) const {
+  if (entry == nullptr) return Invoker::NotFound(name);
+  SlotHold slot(core_->slots_);
+  const Code* code = slot->Protect(*entry);
+  absl::Status status;
+  if (code == nullptr) {
+    status = Invoker::NotFound(name);
+  } else if (!SameType(code->handler.ops().in, in) || !SameType(code->handler.ops().out, out)) {
+    status = Invoker::WrongType(*entry, *code, in, out);
+  }
+  core_->invoker_.Unprotect(*slot, *entry);
+  return status;
+}
+
+// ---- calls ----
+
+absl::Status Engine::InvokeErased(EngineCore* core, const ErasedCall& call, const InvokeOptions& options) {
+  if (absl::Status alive = core->CheckAlive(call.name); !alive.ok()) [[unlikely]]
+    return alive;
+  if (call.entry == nullptr) [[unlikely]]
+    return Invoker::NotFound(call.name);
+  return core->invoker_.Invoke(*call.entry, {call.in, call.event, true, call.out, call.result}, options);
+}
+
+StartedCall* Engine::StartErased(EngineCore* core, const ErasedCall& call, const InvokeOptions& options,
+                                 absl::Status* refused) {
+  *refused = core->CheckAlive(call.name);
+  if (refused->ok() && call.entry == nullptr) *refused = Invoker::NotFound(call.name);
+  if (!refused->ok()) return nullptr;
+  return core->invoker_.Start(*call.entry, {call.in, call.event, true, call.out, nullptr}, options,
+                              core->shared_from_this(), refused);
+}
+
+absl::Status Engine::PostErased(EngineCore* core, std::span<const ErasedCall> calls, std::span<RequestId> ids) {
+  if (calls.empty()) return absl::OkStatus();
+  const ErasedCall& first = calls.front();
+  if (absl::Status alive = core->CheckAlive(first.name); !alive.ok()) return alive;
+  if (first.entry == nullptr) return Invoker::NotFound(first.name);
+  if (calls.size() == 1) {
+    const Ask ask{first.in, first.event, true, first.out, nullptr};
+    return core->delivery_.Post(*first.entry, {&ask, 1}, ids);
+  }
+  std::vector<Ask> asks;
+  asks.reserve(calls.size());
+  for (const ErasedCall& call : calls) asks.push_back({call.in, call.event, true, call.out, nullptr});
+  return core->delivery_.Post(*first.entry, asks, ids);
+}
+
+absl::StatusOr<std::string> Engine::Invoke(std::string_view name, std::string_view event,
+                                           const InvokeOptions& options) {
+  alignas(std::string) unsigned char storage[sizeof(std::string)];
+  const Type* bytes = TypeOf<std::string>();
+  absl::Status status = InvokeErased(core_.get(), {Find(name), name, bytes, &event, bytes, storage}, options);
+  if (!status.ok()) return status;
+  auto* result = std::launder(reinterpret_cast<std::string*>(storage));
+  absl::StatusOr<std::string> answer(std::move(*result));
+  result->~basic_string();
+  return answer;
+}
+
+Future<std::string> Engine::Start(std::string_view name, std::string_view event, const InvokeOptions& options) {
+  const Type* bytes = TypeOf<std::string>();
+  absl::Status refused;
+  StartedCall* call = StartErased(core_.get(), {Find(name), name, bytes, &event, bytes, nullptr}, options, &refused);
+  return call != nullptr ? Future<std::string>(call) : Future<std::string>(std::move(refused));
+}
+
+absl::StatusOr<RequestId> Engine::Post(std::string_view name, std::string_view event) {
+  const Type* bytes = TypeOf<std::string>();
+  const ErasedCall call{Find(name), name, bytes, &event, bytes, nullptr};
+  RequestId id;
+  if (absl::Status status = PostErased(core_.get(), {&call, 1}, {&id, 1}); !status.ok()) return status;
+  return id;
+}
+
+absl::Status Engine::PostAll(std::string_view name, std::span<const std::string> events) {
+  const Type* bytes = TypeOf<std::string>();
+  std::vector<std::string_view> views(events.begin(), events.end());
+  std::vector<ErasedCall> calls;
+  calls.reserve(events.size());
+  FunctionEntry* entry = Find(name);
+  for (std::string_view& view : views) calls.push_back({entry, name, bytes, &view, bytes, nullptr});
+  std::vector<RequestId> ids(events.size());
+  return PostErased(core_.get(), calls, ids);
+}
+
+absl::Status Engine::Check(std::string_view name, std::string_view event) {
+  if (absl::Status alive = core_->CheckAlive(name); !alive.ok()) return alive;
+  FunctionEntry* entry = Find(name);
+  if (entry == nullptr) return Invoker::NotFound(name);
+  const Type* bytes = TypeOf<std::string>();
+  return core_->invoker_.Check(*entry, {bytes, &event, true, bytes, nullptr});
+}
+
+// ---- sight and life ----
+
+absl::StatusOr<FunctionMetrics> Engine::Metrics(std::string_view name) const {
+  const FunctionEntry* entry = Find(name);
+  if (entry == nullptr) return Invoker::NotFound(name);
+  return core_->slots_.Sum(*entry);
+}
+
+absl::StatusOr<FunctionConfig> Engine::Config(std::string_view name) const {
+  FunctionEntry* entry = Find(name);
+  if (entry == nullptr) return Invoker::NotFound(name);
+  SlotHold slot(core_->slots_);
+  const Code* code = slot->Protect(*entry);
+  absl::StatusOr<FunctionConfig> config =
+      code == nullptr ? absl::StatusOr<FunctionConfig>(Invoker::NotFound(name)) : code->config;
+  core_->invoker_.Unprotect(*slot, *entry);
+  return config;
+}
+
+bool Engine::idle() const { return core_->Idle(); }
+QueueStats Engine::queue_stats() const { return core_->queue_->stats(); }
+int Engine::abandoned() const { return core_->admission_.abandoned(); }
+
+std::size_t Engine::Poll() { return core_->poll_ != nullptr ? core_->poll_->Poll() : 0; }
+absl::Status Engine::WaitIdle(absl::Duration timeout) { return core_->WaitIdle(timeout); }
+DrainReport Engine::Drain(absl::Duration soft, absl::Duration hard) { return core_->Drain(soft, hard); }
+
+// ---- dead letters ----
+
+std::vector<DeadLetter> DeadLetterView::List(const DeadLetterFilter& filter, std::size_t max,
+                                             std::optional<RequestId> after) const {
+  return core_->queue_->ListDead(filter, max, after);
+}
+
+std::optional<DeadLetter> DeadLetterView::Get(const RequestId& id) const { return core_->queue_->GetDead(id); }
+
+std::size_t DeadLetterView::size() const { return core_->queue_->stats().dead; }
+
+absl::StatusOr<RequestId> DeadLetterView::Redrive(const RequestId& id) {
+  RequestId new_id;
+  if (absl::Status status = core_->delivery_.Redrive(id, &new_id); !status.ok()) return status;
+  return new_id;
+}
+
+absl::StatusOr<std::size_t> DeadLetterView::RedriveAll(const DeadLetterFilter& filter) {
+  std::size_t redriven = 0;
+  // Those that match now: a redriven event may die again meanwhile.
+  for (const DeadLetter& letter : List(filter, size())) {
+    const absl::StatusOr<RequestId> id = Redrive(letter.request_id);
+    if (absl::IsNotFound(id.status()) && !Get(letter.request_id).has_value()) continue;
+    if (!id.ok()) return redriven == 0 ? absl::StatusOr<std::size_t>(id.status()) : redriven;
+    ++redriven;
+  }
+  return redriven;
+}
+
+std::size_t DeadLetterView::Purge(const DeadLetterFilter& filter) { return core_->queue_->PurgeDead(filter); }
+
+}  // namespace runlet

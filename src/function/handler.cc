@@ -1,0 +1,54 @@
+#include "runlet/function/handler.h"
+
+#if defined(__cpp_exceptions)
+#include <cxxabi.h>
+
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <typeinfo>
+#endif
+
+#include "event/status_marks.h"
+
+namespace runlet::internal_handler {
+
+#if defined(__cpp_exceptions)
+namespace {
+
+std::string CurrentExceptionType() {
+  const std::type_info* type = abi::__cxa_current_exception_type();
+  if (type == nullptr) return "foreign exception";
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> name(abi::__cxa_demangle(type->name(), nullptr, nullptr, &status),
+                                                         &std::free);
+  return status == 0 && name != nullptr ? name.get() : type->name();
+}
+
+std::string CurrentExceptionMessage() {
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    const char* what = e.what();
+    return what != nullptr ? what : "";
+  } catch (const std::string& text) {
+    return text;
+  } catch (const char* text) {
+    return text != nullptr ? text : "";
+  } catch (abi::__forced_unwind&) {
+    throw;
+  } catch (...) {
+    return {};
+  }
+}
+
+}  // namespace
+
+absl::Status ErrorFromCurrentException() {
+  const std::string type = CurrentExceptionType();
+  const std::string message = CurrentExceptionMessage();
+  return Thrown(type, message.empty() ? type : message);
+}
+#endif
+
+}  // namespace runlet::internal_handler

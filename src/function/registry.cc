@@ -1,0 +1,80 @@
+#include "function/registry.h"
+
+#include <absl/hash/hash.h>
+
+namespace runlet {
+namespace {
+
+constexpr std::size_t kFirstSize = 16;
+
+std::size_t HashOf(std::string_view name) { return absl::Hash<std::string_view>()(name); }
+
+}  // namespace
+
+// Open addressing, at most half full.
+struct Registry::Table {
+  struct Place {
+    std::atomic<FunctionEntry*> entry{nullptr};
+    std::size_t hash = 0;  // written before `entry` is published
+  };
+
+  explicit Table(std::size_t size) : mask(size - 1), places(new Place[size]) {}
+
+  void Insert(FunctionEntry* entry, std::size_t hash) {
+    std::size_t i = hash & mask;
+    while (places[i].entry.load(std::memory_order_relaxed) != nullptr) i = (i + 1) & mask;
+    places[i].hash = hash;
+    places[i].entry.store(entry, std::memory_order_release);
+    ++used;
+  }
+
+  const std::size_t mask;
+  std::size_t used = 0;
+  const std::unique_ptr<Place[]> places;
+};
+
+Registry::Registry() {
+  tables_.push_back(std::make_unique<Table>(kFirstSize));
+  table_.store(tables_.back().get(), std::memory_order_release);
+}
+Registry::~Registry() = default;
+
+FunctionEntry* Registry::Find(std::string_view name) const {
+  const Table& table = *table_.load(std::memory_order_acquire);
+  const std::size_t hash = HashOf(name);
+  for (std::size_t i = hash & table.mask;; i = (i + 1) & table.mask) {
+    FunctionEntry* entry = table.places[i].entry.load(std::memory_order_acquire);
+    if (entry == nullptr) return nullptr;
+    if (table.places[i].hash == hash && entry->name == name) return entry;
+  }
+}
+
+FunctionEntry& Registry::FindOrAdd(std::string_view name) {
+  MutexLock lock(&mu_);
+  if (FunctionEntry* entry = Find(name); entry != nullptr) return *entry;
+  entries_.push_back(std::make_unique<FunctionEntry>(std::string(name), static_cast<std::uint32_t>(entries_.size())));
+  FunctionEntry* entry = entries_.back().get();
+  Table* table = tables_.back().get();
+  if (2 * (table->used + 1) > table->mask + 1) {
+    tables_.push_back(std::make_unique<Table>(2 * (table->mask + 1)));
+    table = tables_.back().get();
+    for (const auto& each : entries_) {
+      if (each.get() != entry) table->Insert(each.get(), HashOf(each->name));
+    }
+    table->Insert(entry, HashOf(entry->name));
+    table_.store(table, std::memory_order_release);
+  } else {
+    table->Insert(entry, HashOf(entry->name));
+  }
+  return *entry;
+}
+
+std::vector<FunctionEntry*> Registry::All() const {
+  MutexLock lock(&mu_);
+  std::vector<FunctionEntry*> all;
+  all.reserve(entries_.size());
+  for (const auto& entry : entries_) all.push_back(entry.get());
+  return all;
+}
+
+}  // namespace runlet

@@ -1,0 +1,229 @@
+#include "invoke/call.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <new>
+
+#include "event/status_marks.h"
+
+namespace runlet {
+namespace {
+
+struct Layout {
+  std::size_t event, result, size, align;
+};
+
+std::size_t AlignUp(std::size_t offset, std::size_t align) { return (offset + align - 1) / align * align; }
+
+Layout LayoutOf(const Type* in, const Type* out) {
+  Layout layout{};
+  layout.event = AlignUp(sizeof(Call), in->align);
+  layout.result = AlignUp(layout.event + in->size, out->align);
+  layout.size = layout.result + out->size;
+  layout.align = std::max({alignof(Call), in->align, out->align});
+  return layout;
+}
+
+}  // namespace
+
+Call* Call::Make(Invoker& its_invoker, FunctionEntry& its_entry, const Ask& ask, std::shared_ptr<void> keep_alive) {
+  const Layout layout = LayoutOf(ask.in, ask.out);
+  void* memory = ::operator new(layout.size, std::align_val_t(layout.align));
+  Call* call = ::new (memory) Call(ask, std::move(keep_alive));
+  call->invoker = &its_invoker;
+  call->entry = &its_entry;
+  call->invocation.function_name = its_entry.name;
+  return call;
+}
+
+Call::Call(const Ask& ask, std::shared_ptr<void> keep_alive)
+    : in_(ask.in), out_(ask.out), bytes_(SameType(ask.in, TypeOf<std::string>())), keep_alive_(std::move(keep_alive)) {
+  const Layout layout = LayoutOf(in_, out_);
+  event_ = reinterpret_cast<char*>(this) + layout.event;
+  result_ = reinterpret_cast<char*>(this) + layout.result;
+  if (bytes_) {
+    view_ = *::new (event_) std::string(*static_cast<std::string_view*>(ask.event));
+  } else {
+    in_->move(ask.event, event_);
+  }
+}
+
+Call::~Call() {
+  if (holds_result_) out_->destroy(result_);
+  in_->destroy(event_);
+}
+
+void Call::Unref() {
+  if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  const auto align = std::align_val_t(LayoutOf(in_, out_).align);
+  this->~Call();
+  ::operator delete(static_cast<void*>(this), align);
+}
+
+bool Call::Move(Phase from, Phase to) {
+  std::uint32_t state = state_.load(std::memory_order_relaxed);
+  do {
+    if ((state & kPhase) != from) return false;
+  } while (!state_.compare_exchange_weak(state, (state & ~kPhase) | to, std::memory_order_acq_rel,
+                                         std::memory_order_relaxed));
+  return true;
+}
+
+void Call::Run() {
+  if (Move(kQueued, kStarting)) Execute();
+  Unref();
+}
+
+void Call::Drop() {
+  if (Move(kQueued, kFinishing)) {
+    CompleteUnrun(invoker->Closed(*entry));
+  }
+  Unref();
+}
+
+Ask Call::RunAsk() { return {in_, bytes_ ? static_cast<void*>(&view_) : event_, true, out_, result_}; }
+
+void Call::Execute() {
+  const Invoker::Wiring& w = invoker->wiring();
+  slot = &w.slots.Take();
+  code = slot->Protect(*entry);
+  started = w.clock.Now();
+  absl::Status unrun;
+  if (invoker->life() >= Life::kStopping) {
+    unrun = invoker->Closed(*entry);
+  } else if (code == nullptr) {
+    unrun = Invoker::NotFound(entry->name);
+  } else if (!SameType(code->handler.ops().in, in_) ||
+             !(SameType(code->handler.ops().out, out_) || SameType(out_, TypeOf<std::string>()))) {
+    unrun = Invoker::WrongType(*entry, *code, in_, out_);
+  } else if (started >= invocation.deadline) {
+    unrun = Refused(absl::StatusCode::kDeadlineExceeded, reason::kNoThreadInTime,
+                    fmt::format("function \"{}\": no thread was free before the deadline", entry->name));
+  }
+  if (!unrun.ok()) {
+    invoker->LetGo(*this);
+    CompleteUnrun(std::move(unrun));
+    return;
+  }
+  Execution* const below = Execution::Current();
+  worker = code->release_on_overrun && below == nullptr ? w.executor.CurrentWorker() : nullptr;
+  invoker->Begin(*this);
+  Move(kStarting, kRunning);
+  if (cancelled_.load(std::memory_order_seq_cst)) {
+    slot->stop().store(static_cast<std::uint32_t>(StopReason::kCaller), std::memory_order_relaxed);
+  }
+  const Ask ask = RunAsk();
+  absl::Status status = invoker->Run(*this, ask);
+  // A Cancel() that is writing the slot's stop flag takes a few instructions.
+  while (!Move(kRunning, kFinishing) && phase() != kDone) {
+  }
+  if (!invoker->End(*this)) {
+    if (status.ok()) out_->destroy(result_);
+    invoker->ComeBack(*this);
+    return;
+  }
+  status = invoker->Conclude(*this, ask, std::move(status));
+  holds_result_ = status.ok();
+  invoker->LetGo(*this);
+  Complete(std::move(status));
+}
+
+void Call::Complete(absl::Status status) {
+  Executor& executor = invoker->wiring().executor;
+  status_ = std::move(status);
+  // Before the caller wakes: it may call again at once.
+  invoker->wiring().admission.Leave(std::exchange(permit, Admission::Permit{}));
+  if ((state_.exchange(kDone, std::memory_order_acq_rel) & kAwaited) != 0) executor.Unblock(&state_);
+}
+
+void Call::CompleteUnrun(absl::Status status) { Complete(invoker->Refuse(*entry, std::move(status))); }
+
+void Call::OnOverrun(Instant now) {
+  absl::Status status = invoker->ConcludeOverrun(*this, now);
+  Executor& executor = invoker->wiring().executor;
+  status_ = std::move(status);
+  if ((state_.exchange(kDone, std::memory_order_acq_rel) & kAwaited) != 0) executor.Unblock(&state_);
+}
+
+void Call::OnForcedUnwind() {
+  const Ask nothing{TypeOf<void>(), nullptr, true, TypeOf<void>(), nullptr};
+  while (!Move(kRunning, kFinishing) && phase() != kDone) {
+  }
+  if (invoker->End(*this)) {
+    absl::Status status = invoker->Conclude(*this, nothing, Invoker::RuntimeExited(*this));
+    invoker->LetGo(*this);
+    Complete(std::move(status));
+  } else {
+    invoker->ComeBack(*this);
+  }
+  Unref();
+}
+
+bool Call::MayRunHere() const {
+  return runs_on_waiter_ || invoker->wiring().executor.runs_on_waiter() || Execution::Current() != nullptr;
+}
+
+bool Call::AwaitDone(Instant until) {
+  const Invoker::Wiring& w = invoker->wiring();
+  for (;;) {
+    std::uint32_t state = state_.load(std::memory_order_acquire);
+    if ((state & kPhase) == kDone) return true;
+    if ((state & kPhase) == kQueued && MayRunHere()) {
+      if (Move(kQueued, kStarting)) Execute();
+      continue;
+    }
+    if (!until.never() && w.clock.Now() >= until) return false;
+    if ((state & kAwaited) == 0 &&
+        !state_.compare_exchange_weak(state, state | kAwaited, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+      continue;
+    }
+    w.executor.Block({&state_, state | kAwaited, until});
+  }
+}
+
+void Call::AwaitResult() {
+  if (AwaitDone(invocation.deadline)) return;
+  // The watcher may be late; and a call that no thread has begun ends here.
+  const Invoker::Wiring& w = invoker->wiring();
+  const Instant now = w.clock.Now();
+  w.slots.ExpireOverruns(now);
+  if (Move(kQueued, kFinishing)) {
+    CompleteUnrun(Refused(absl::StatusCode::kDeadlineExceeded, reason::kNoThreadInTime,
+                          fmt::format("function \"{}\": no thread was free before the deadline", entry->name)));
+  }
+  AwaitDone(Instant::Never());
+}
+
+bool Call::WaitUntil(absl::Time until) {
+  const Clock& clock = invoker->wiring().clock;
+  const absl::Duration wait = until - clock.Calendar();
+  const Instant instant = wait <= absl::ZeroDuration() ? clock.Now() : clock.Now().After(Nanos(wait));
+  if (instant >= invocation.deadline) {
+    if (phase() != kDone) AwaitResult();
+    return true;
+  }
+  return AwaitDone(instant);
+}
+
+absl::Status Call::Take(void* storage) {
+  AwaitResult();
+  if (!holds_result_) return std::move(status_);
+  out_->move(result_, storage);
+  return absl::OkStatus();
+}
+
+void Call::Cancel() {
+  cancelled_.store(true, std::memory_order_seq_cst);
+  if (Move(kQueued, kFinishing)) {
+    CompleteUnrun(
+        absl::CancelledError(fmt::format("function \"{}\": the call was cancelled before it began", entry->name)));
+    return;
+  }
+  if (!Move(kRunning, kStopping)) return;
+  slot->stop().store(static_cast<std::uint32_t>(StopReason::kCaller), std::memory_order_relaxed);
+  invoker->wiring().executor.Unblock(&slot->stop());
+  Move(kStopping, kRunning);
+}
+
+}  // namespace runlet

@@ -1,0 +1,81 @@
+// A call on its way to a thread, and its result on the way back.
+#ifndef RUNLET_SRC_INVOKE_CALL_H_
+#define RUNLET_SRC_INVOKE_CALL_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "invoke/invoker.h"
+#include "runlet/base/executor.h"
+
+namespace runlet {
+
+// One allocation holds the call, its event and its result. Two hold it: the executor until it has run, and the caller
+// (a Future, or Invoker::Invoke) until it lets go. A call completes once: by the thread that ran it, by the watcher at
+// its deadline, or without having run.
+class Call final : public Work, public Execution, public StartedCall {
+ public:
+  // Moves *ask.event in.
+  static Call* Make(Invoker& its_invoker, FunctionEntry& its_entry, const Ask& ask, std::shared_ptr<void> keep_alive);
+
+  void set_client_context(std::string_view text) {
+    client_context_ = text;
+    invocation.client_context = client_context_;
+  }
+  // Whoever waits runs the call, on any thread.
+  void set_runs_on_waiter(bool yes) { runs_on_waiter_ = yes; }
+
+  // Work
+  void Run() override;
+  void Drop() override;
+  // StartedCall
+  const RequestId& request_id() const override { return invocation.request_id; }
+  bool WaitUntil(absl::Time until) override;
+  absl::Status Take(void* storage) override;
+  void Cancel() override;
+  void Release() override { Unref(); }
+  // Execution
+  void OnOverrun(Instant now) override;
+  void OnForcedUnwind() override;
+
+ private:
+  enum Phase : std::uint32_t { kQueued, kStarting, kRunning, kStopping, kFinishing, kDone };
+  static constexpr std::uint32_t kPhase = 0xFF;
+  static constexpr std::uint32_t kAwaited = 0x100;
+
+  Call(const Ask& ask, std::shared_ptr<void> keep_alive);
+  ~Call();
+  void Unref();
+
+  Phase phase() const { return static_cast<Phase>(state_.load(std::memory_order_acquire) & kPhase); }
+  bool Move(Phase from, Phase to);
+  void Execute();
+  void Complete(absl::Status status);
+  void CompleteUnrun(absl::Status status);
+  bool AwaitDone(Instant until);
+  void AwaitResult();
+  bool MayRunHere() const;
+  Ask RunAsk();
+
+  std::atomic<std::uint32_t> state_{kQueued};
+  std::atomic<int> references_{2};
+  std::atomic<bool> cancelled_{false};
+  bool runs_on_waiter_ = false;
+  bool holds_result_ = false;
+  const Type* const in_;
+  const Type* const out_;
+  void* event_;
+  void* result_;
+  const bool bytes_;       // the event is a std::string
+  std::string_view view_;  // of it
+  absl::Status status_;
+  std::string client_context_;
+  const std::shared_ptr<void> keep_alive_;
+};
+
+}  // namespace runlet
+
+#endif  // RUNLET_SRC_INVOKE_CALL_H_

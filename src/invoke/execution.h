@@ -1,0 +1,44 @@
+// One run of a handler on the stack of one thread.
+#ifndef RUNLET_SRC_INVOKE_EXECUTION_H_
+#define RUNLET_SRC_INVOKE_EXECUTION_H_
+
+#include "capacity/admission.h"
+#include "capacity/slot.h"
+#include "function/entry.h"
+#include "runlet/event/context.h"
+
+namespace runlet {
+
+class Invoker;
+
+// Begun and ended by Invoker. The kinds differ in who waits for the result.
+class Execution : public Watched {
+ public:
+  // The handler ends its own thread: the run is over, and must give back all it holds.
+  virtual void OnForcedUnwind() = 0;
+  void OnOverrun(Instant now) override = 0;
+
+  // The innermost execution on this thread, of whatever engine; nullptr outside of handlers.
+  static Execution* Current();
+  // For those who switch stacks, and for Invoker. Returns what was current.
+  static Execution* SetCurrent(Execution* execution);
+
+  Invocation invocation;
+  Invoker* invoker = nullptr;
+  FunctionEntry* entry = nullptr;
+  const Code* code = nullptr;
+  Slot* slot = nullptr;
+  Execution* parent = nullptr;  // the execution whose handler made this call, on the same stack
+  Worker* worker = nullptr;     // set while the watcher may take the run away
+  Admission::Permit permit;
+  Instant started;
+  std::int64_t timeout_ns = 0;  // as Lambda's message states it
+
+ protected:
+  Execution() = default;
+  ~Execution() = default;
+};
+
+}  // namespace runlet
+
+#endif  // RUNLET_SRC_INVOKE_EXECUTION_H_

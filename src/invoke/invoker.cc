@@ -1,0 +1,463 @@
+#include "invoke/invoker.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "event/any_value.h"
+#include "event/status_marks.h"
+#include "invoke/call.h"
+
+namespace runlet {
+namespace {
+
+bool IsBytes(const Type* type) { return SameType(type, TypeOf<std::string>()); }
+
+std::string_view View(absl::string_view text) { return {text.data(), text.size()}; }
+
+}  // namespace
+
+absl::Status Invoker::NotFound(std::string_view function) {
+  if (absl::Status name = CheckFunctionName(function); !name.ok()) return name;
+  return absl::NotFoundError(fmt::format("function \"{}\" is not registered", function));
+}
+
+absl::Status Invoker::WrongType(const FunctionEntry& entry, const Code& code, const Type* in, const Type* out) {
+  const HandlerOps& ops = code.handler.ops();
+  return absl::InvalidArgumentError(fmt::format("function \"{}\" takes {} and returns {}, not {} and {}", entry.name,
+                                                ops.in->name, ops.out->name, in->name, out->name));
+}
+
+absl::Status Invoker::Decode(const FunctionEntry& entry, const Code& code, std::string_view bytes, void* value) {
+  const HandlerOps& ops = code.handler.ops();
+  if (ops.in_codec == nullptr) {
+    return absl::FailedPreconditionError(fmt::format(
+        "function \"{}\" takes {}, which had no codec where the function was registered, so it cannot be given "
+        "bytes: specialise runlet::Codec or include <runlet/codec/json.h> there",
+        entry.name, ops.in->name));
+  }
+  absl::Status status = ops.in_codec->decode(bytes, value);
+  if (status.ok()) return status;
+  return absl::InvalidArgumentError(fmt::format("function \"{}\": {} bytes are not a {}: {}", entry.name, bytes.size(),
+                                                ops.in->name, View(status.message())));
+}
+
+absl::Status Invoker::TimedOut(const Execution& x) const {
+  const double seconds = static_cast<double>(x.timeout_ns) / 1e9;
+  return AsFunctionError(
+      absl::DeadlineExceededError(fmt::format("RequestId: {} Error: Task timed out after {:.2f} seconds",
+                                              x.invocation.request_id.ToString(), seconds)),
+      "Sandbox.Timedout");
+}
+
+absl::Status Invoker::Closed(const FunctionEntry& entry) const {
+  return Refused(absl::StatusCode::kUnavailable, reason::kEngineClosed,
+                 fmt::format("function \"{}\": the engine is closed", entry.name));
+}
+
+absl::Status Invoker::RuntimeExited(const Execution& x) {
+  return Thrown("Runtime.ExitError", fmt::format("RequestId: {} Error: Runtime exited without providing a reason",
+                                                 x.invocation.request_id.ToString()));
+}
+
+absl::Status Invoker::CheckCall(const FunctionEntry& entry, const Code& code, const Ask& ask,
+                                const InvokeOptions& options) const {
+  const HandlerOps& ops = code.handler.ops();
+  const bool same = SameType(ops.in, ask.in) && SameType(ops.out, ask.out);
+  if (!same && !(IsBytes(ask.in) && IsBytes(ask.out))) return WrongType(entry, code, ask.in, ask.out);
+  if (IsBytes(ask.in)) {
+    const std::size_t size = static_cast<const std::string_view*>(ask.event)->size();
+    if (size > w_.limits.request) {
+      return absl::OutOfRangeError(
+          fmt::format("function \"{}\": payload of {} bytes: Request must be smaller than {} bytes for the "
+                      "InvokeFunction operation",
+                      entry.name, size, w_.limits.request));
+    }
+  }
+  if (options.client_context.size() > kClientContextMax) {
+    return absl::InvalidArgumentError(fmt::format("function \"{}\": client_context has {} bytes: the limit is {}",
+                                                  entry.name, options.client_context.size(), kClientContextMax));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Invoker::CheckDepth(const FunctionEntry& entry, const Execution* parent) const {
+  if (parent == nullptr || parent->invocation.depth < kDepthMax) return absl::OkStatus();
+  return Refused(absl::StatusCode::kFailedPrecondition, reason::kRecursiveInvocation,
+                 fmt::format("function \"{}\": call {} levels deep: the limit is {}", entry.name,
+                             parent->invocation.depth + 1, kDepthMax));
+}
+
+absl::Status Invoker::Refuse(const FunctionEntry& entry, absl::Status status) {
+  if (w_.observer != nullptr) {
+    Activity activity{.kind = Activity::Kind::kRefused, .at = w_.clock.Now(), .function = entry.name};
+    const std::string_view why = Reason(status);
+    const std::string code = absl::StatusCodeToString(status.code());
+    activity.error_type = why.empty() ? std::string_view(code) : why;
+    activity.error_message = View(status.message());
+    Observe(activity);
+  }
+  return status;
+}
+
+absl::Status Invoker::Admit(FunctionEntry& entry, const Execution* parent, const InvokeOptions& options, Slot& slot,
+                            Admission::Permit* permit) {
+  *permit = w_.admission.TryAdmit(entry, parent != nullptr);
+  if (permit->admitted) [[likely]]
+    return absl::OkStatus();
+  if (options.wait_for_capacity > absl::ZeroDuration()) {
+    // What only this call's own ancestors hold cannot come free while it waits.
+    int held = 0;
+    for (const Execution* x = parent; x != nullptr; x = x->parent) {
+      if (x->permit.permits == &entry.reserved_permits) ++held;
+    }
+    if (held == 0 || held < entry.reserved_permits.taken()) {
+      Instant until = w_.clock.Now().After(Nanos(options.wait_for_capacity));
+      if (parent != nullptr) until = std::min(until, parent->invocation.deadline);
+      *permit = w_.admission.AdmitBefore(entry, parent != nullptr, until);
+      if (permit->admitted) return absl::OkStatus();
+    }
+  }
+  slot.meter(entry).throttles.Add(1);
+  return w_.admission.Refusal(entry);
+}
+
+Instant Invoker::DeadlineOf(const Code& code, const InvokeOptions& options, const Execution* parent,
+                            Instant now) const {
+  std::int64_t timeout = code.timeout_ns;
+  if (options.timeout != absl::InfiniteDuration())
+    timeout = std::clamp<std::int64_t>(Nanos(options.timeout), 0, timeout);
+  const Instant deadline = now.After(timeout);
+  return parent == nullptr ? deadline : std::min(deadline, parent->invocation.deadline);
+}
+
+absl::Status Invoker::Invoke(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options) {
+  Execution* const parent = Caller();
+  const Life now_life = life();
+  if (now_life != Life::kOpen && !(parent != nullptr && now_life == Life::kDraining)) [[unlikely]] {
+    return Refuse(entry, Closed(entry));
+  }
+  Slot& slot = w_.slots.Take();
+  const Code* code = slot.Protect(entry);
+  const auto leave = [&](absl::Status status) {
+    Unprotect(slot, entry);
+    w_.slots.Give(slot);
+    return Refuse(entry, std::move(status));
+  };
+  if (code == nullptr) [[unlikely]]
+    return leave(NotFound(entry.name));
+  if (absl::Status status = CheckCall(entry, *code, ask, options); !status.ok()) [[unlikely]]
+    return leave(std::move(status));
+  if (absl::Status status = CheckDepth(entry, parent); !status.ok()) [[unlikely]]
+    return leave(std::move(status));
+
+  if (code->config.run_on == RunOn::kCaller || parent != nullptr || w_.executor.runs_on_waiter()) {
+    return RunHere(entry, ask, options, slot, *code, parent, w_.clock.Now());
+  }
+  Unprotect(slot, entry);
+  w_.slots.Give(slot);
+  absl::Status refused;
+  Call* call = MakeCall(entry, ask, options, nullptr, nullptr, &refused);
+  if (call == nullptr) return refused;
+  absl::Status status = call->Take(ask.result);
+  call->Release();
+  return status;
+}
+
+namespace {
+
+// An execution whose caller waits on the same stack.
+class ExecutionHere final : public Execution {
+ public:
+  void OnOverrun(Instant) override {}  // never watched
+  void OnForcedUnwind() override {
+    Ask nothing{TypeOf<void>(), nullptr, true, TypeOf<void>(), nullptr};
+    invoker->Conclude(*this, nothing, Invoker::RuntimeExited(*this)).IgnoreError();
+    invoker->wiring().admission.Leave(permit);
+    invoker->LetGo(*this);
+  }
+};
+
+}  // namespace
+
+absl::Status Invoker::RunHere(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options, Slot& slot,
+                              const Code& code, Execution* parent, Instant now) {
+  const HandlerOps& ops = code.handler.ops();
+  if (!SameType(ops.in, ask.in)) {
+    // Bytes for a typed function.
+    AnyValue event(ops.in);
+    absl::Status decoded = Decode(entry, code, *static_cast<std::string_view*>(ask.event), event.get());
+    if (!decoded.ok()) {
+      Unprotect(slot, entry);
+      w_.slots.Give(slot);
+      return Refuse(entry, std::move(decoded));
+    }
+    event.set_holds(true);
+    return RunHere(entry, Ask{ops.in, event.get(), true, ask.out, ask.result}, options, slot, code, parent, now);
+  }
+
+  ExecutionHere x;
+  if (absl::Status status = Admit(entry, parent, options, slot, &x.permit); !status.ok()) [[unlikely]] {
+    Unprotect(slot, entry);
+    w_.slots.Give(slot);
+    return Refuse(entry, std::move(status));
+  }
+  if (options.wait_for_capacity > absl::ZeroDuration()) now = w_.clock.Now();
+  x.invoker = this;
+  x.entry = &entry;
+  x.code = &code;
+  x.slot = &slot;
+  x.started = now;
+  x.invocation.request_id = slot.NewId();
+  x.invocation.function_name = entry.name;
+  x.invocation.client_context = options.client_context;
+  x.invocation.deadline = DeadlineOf(code, options, parent, now);
+  x.timeout_ns = x.invocation.deadline.Since(now);
+  if (parent != nullptr) x.invocation.depth = parent->invocation.depth + 1;
+  Begin(x);
+  absl::Status status = Run(x, ask);
+  status = Conclude(x, ask, std::move(status));
+  w_.admission.Leave(x.permit);
+  LetGo(x);
+  return status;
+}
+
+void Invoker::Begin(Execution& x) {
+  const Life now_life = life_.load(std::memory_order_relaxed);
+  x.slot->stop().store(static_cast<std::uint32_t>(now_life >= Life::kStopping ? StopReason::kDrain : StopReason::kNone),
+                       std::memory_order_relaxed);
+  if (x.worker != nullptr) {
+    x.slot->BeginWatched(&x, x.invocation.deadline);
+    w_.executor.WakeAt(x.invocation.deadline);
+  }
+  if (observed()) [[unlikely]]
+    Observe(About(x, Activity::Kind::kStarted, x.started));
+}
+
+absl::Status Invoker::Run(Execution& x, const Ask& ask) {
+  const HandlerOps& ops = x.code->handler.ops();
+  Context context(x.invocation, w_.clock, x.slot->stop(), *this);
+  // Also the caller's execution when this call is not nested: a handler of another engine may be below.
+  x.parent = Execution::SetCurrent(&x);
+  absl::Status status = w_.interceptor == nullptr ? absl::OkStatus() : w_.interceptor->BeforeHandler(context);
+  if (!status.ok()) {
+    // Ends like a handler that returned it.
+  } else if (SameType(ops.out, ask.out)) [[likely]] {
+    status = x.code->handler.Call({ask.event, ask.last_use, context, ask.result});
+  } else {
+    // A typed result for a caller of bytes.
+    AnyValue result(ops.out);
+    status = x.code->handler.Call({ask.event, ask.last_use, context, result.get()});
+    if (status.ok()) {
+      result.set_holds(true);
+      absl::StatusOr<std::string> bytes =
+          ops.out_codec != nullptr
+              ? ops.out_codec->encode(result.get())
+              : absl::StatusOr<std::string>(absl::FailedPreconditionError(
+                    fmt::format("{} had no codec where function \"{}\" was registered", ops.out->name, x.entry->name)));
+      if (bytes.ok()) {
+        ::new (ask.result) std::string(*std::move(bytes));
+      } else {
+        status = Thrown("Runtime.MarshalError", View(bytes.status().message()));
+      }
+    }
+  }
+  Execution::SetCurrent(x.parent);
+  return status;
+}
+
+bool Invoker::End(Execution& x) { return x.worker == nullptr || x.slot->EndWatched(); }
+
+absl::Status Invoker::Conclude(Execution& x, const Ask& ask, absl::Status status, Instant* ended) {
+  const Instant now = w_.clock.Now();
+  if (ended != nullptr) *ended = now;
+  const bool late = now >= x.invocation.deadline;
+  if (status.ok()) [[likely]] {
+    if (late) [[unlikely]] {
+      ask.out->destroy(ask.result);
+    } else if (IsBytes(ask.out) && static_cast<const std::string*>(ask.result)->size() > w_.limits.response)
+        [[unlikely]] {
+      ask.out->destroy(ask.result);
+      status = AsFunctionError(
+          absl::OutOfRangeError(fmt::format("Response payload size exceeded maximum allowed payload size ({} bytes).",
+                                            w_.limits.response)),
+          "Function.ResponseSizeTooLarge");
+    }
+  } else {
+    status = AsFunctionError(std::move(status));
+  }
+  if (late) [[unlikely]]
+    status = TimedOut(x);
+
+  Meter& meter = x.slot->meter(*x.entry);
+  meter.AddExecution(now.Since(x.started));
+  if (!status.ok()) [[unlikely]] {
+    meter.errors.Add(1);
+    if (late) meter.timeouts.Add(1);
+  }
+  if (observed()) [[unlikely]] {
+    Activity activity = About(x,
+                              status.ok() ? Activity::Kind::kSucceeded
+                              : late      ? Activity::Kind::kTimedOut
+                                          : Activity::Kind::kFailed,
+                              now);
+    const std::optional<FunctionError> error = FunctionErrorOf(status);
+    if (error.has_value()) {
+      activity.error_type = error->type;
+      activity.error_message = error->message;
+    }
+    Observe(activity);
+  }
+  return status;
+}
+
+absl::Status Invoker::ConcludeOverrun(Execution& x, Instant now) {
+  // Drain takes away runs before their deadline.
+  const bool timed_out = now >= x.invocation.deadline;
+  absl::Status status =
+      timed_out ? TimedOut(x)
+                : AsFunctionError(
+                      absl::AbortedError(fmt::format("RequestId: {} Error: Runtime exited: the engine was drained",
+                                                     x.invocation.request_id.ToString())),
+                      "Runtime.ExitError");
+  {
+    // Its own slot is still its thread's.
+    SlotHold slot(w_.slots);
+    Meter& meter = slot->meter(*x.entry);
+    meter.AddExecution(now.Since(x.started));
+    meter.errors.Add(1);
+    if (timed_out) meter.timeouts.Add(1);
+  }
+  if (observed()) {
+    Activity activity = About(x, timed_out ? Activity::Kind::kTimedOut : Activity::Kind::kFailed, now);
+    activity.error_type = timed_out ? "Sandbox.Timedout" : "Runtime.ExitError";
+    activity.error_message = View(status.message());
+    Observe(activity);
+  }
+  // The handler may look at its stop flag yet.
+  x.slot->stop().store(static_cast<std::uint32_t>(StopReason::kDeadline), std::memory_order_relaxed);
+  if (w_.admission.Abandon(*x.entry)) {
+    w_.executor.WriteOff(x.worker);
+    w_.admission.Leave(std::exchange(x.permit, Admission::Permit{}));
+  }
+  return status;
+}
+
+void Invoker::ComeBack(Execution& x) {
+  x.slot->meter(*x.entry).late_results.Add(1);
+  if (observed()) Observe(About(x, Activity::Kind::kLateResult, w_.clock.Now()));
+  // Held on to where the thread could not be written off.
+  w_.admission.Leave(std::exchange(x.permit, Admission::Permit{}));
+  w_.admission.ComeBack(*x.entry);
+  LetGo(x);
+}
+
+void Invoker::LetGo(Execution& x) {
+  Unprotect(*x.slot, *x.entry);
+  w_.slots.Give(*x.slot);
+}
+
+void Invoker::Unprotect(Slot& slot, const FunctionEntry& entry) {
+  if (slot.Unprotect(entry)) [[unlikely]]
+    w_.slots.Retire(nullptr);
+}
+
+Activity Invoker::About(const Execution& x, Activity::Kind kind, Instant at) const {
+  return {.kind = kind,
+          .type = x.invocation.type,
+          .borrowed = x.permit.permits == nullptr,
+          .attempt = x.invocation.attempt,
+          .depth = x.invocation.depth,
+          .at = at,
+          .due = x.invocation.deadline,
+          .duration_ns = at.Since(x.started),
+          .request_id = x.invocation.request_id,
+          .function = x.entry->name};
+}
+
+Call* Invoker::MakeCall(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options, const Execution* parent,
+                        std::shared_ptr<void> keep_alive, absl::Status* refused) {
+  Slot& slot = w_.slots.Take();
+  const Code* code = slot.Protect(entry);
+  Call* call = nullptr;
+  Admission::Permit permit;
+  *refused = [&]() -> absl::Status {
+    if (code == nullptr) return NotFound(entry.name);
+    if (absl::Status status = CheckCall(entry, *code, ask, options); !status.ok()) return status;
+    const HandlerOps& ops = code->handler.ops();
+    const auto make = [&](const Ask& typed) {
+      if (absl::Status status = Admit(entry, nullptr, options, slot, &permit); !status.ok()) return status;
+      call = Call::Make(*this, entry, typed, std::move(keep_alive));
+      call->permit = permit;
+      call->invocation.request_id = slot.NewId();
+      const Instant now = w_.clock.Now();
+      call->invocation.deadline = DeadlineOf(*code, options, nullptr, now);
+      call->timeout_ns = call->invocation.deadline.Since(now);
+      call->invocation.depth = parent == nullptr ? 1 : parent->invocation.depth + 1;
+      call->set_client_context(options.client_context);
+      call->set_runs_on_waiter(code->config.run_on == RunOn::kCaller);
+      return absl::OkStatus();
+    };
+    if (SameType(ops.in, ask.in)) return make(ask);
+    AnyValue event(ops.in);
+    absl::Status decoded = Decode(entry, *code, *static_cast<std::string_view*>(ask.event), event.get());
+    if (!decoded.ok()) return decoded;
+    event.set_holds(true);
+    return make(Ask{ops.in, event.get(), true, ask.out, nullptr});
+  }();
+  Unprotect(slot, entry);
+  w_.slots.Give(slot);
+  if (!refused->ok()) {
+    *refused = Refuse(entry, std::move(*refused));
+    return nullptr;
+  }
+  w_.executor.Post(*call);
+  return call;
+}
+
+StartedCall* Invoker::Start(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options,
+                            std::shared_ptr<void> keep_alive, absl::Status* refused) {
+  const Execution* parent = Caller();
+  if (life() != Life::kOpen) {
+    *refused = Refuse(entry, Closed(entry));
+    return nullptr;
+  }
+  if (*refused = CheckDepth(entry, parent); !refused->ok()) {
+    *refused = Refuse(entry, std::move(*refused));
+    return nullptr;
+  }
+  return MakeCall(entry, ask, options, parent, std::move(keep_alive), refused);
+}
+
+absl::Status Invoker::Check(FunctionEntry& entry, const Ask& ask) {
+  SlotHold slot(w_.slots);
+  const Code* code = slot->Protect(entry);
+  absl::Status status = [&]() -> absl::Status {
+    if (code == nullptr) return NotFound(entry.name);
+    if (absl::Status call = CheckCall(entry, *code, ask, {}); !call.ok()) return call;
+    const HandlerOps& ops = code->handler.ops();
+    if (SameType(ops.in, ask.in)) return absl::OkStatus();
+    AnyValue event(ops.in);
+    absl::Status decoded = Decode(entry, *code, *static_cast<std::string_view*>(ask.event), event.get());
+    event.set_holds(decoded.ok());
+    return decoded;
+  }();
+  Unprotect(*slot, entry);
+  return status;
+}
+
+void Invoker::Log(const Invocation& invocation, std::string_view line) {
+  if (w_.log) w_.log(invocation, line);
+}
+
+void Invoker::SleepUntil(Instant until, const std::atomic<std::uint32_t>& stop) {
+  while (stop.load(std::memory_order_acquire) == 0 && w_.clock.Now() < until) w_.executor.Block({&stop, 0, until});
+}
+
+void Invoker::OnForcedUnwind() {
+  Execution* x = Execution::Current();
+  Execution::SetCurrent(x->parent);
+  x->OnForcedUnwind();
+}
+
+}  // namespace runlet

@@ -1,0 +1,145 @@
+// One invocation, from admission to result.
+#ifndef RUNLET_SRC_INVOKE_INVOKER_H_
+#define RUNLET_SRC_INVOKE_INVOKER_H_
+
+#include <absl/status/status.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "capacity/admission.h"
+#include "capacity/slot.h"
+#include "function/entry.h"
+#include "invoke/execution.h"
+#include "runlet/base/executor.h"
+#include "runlet/event/future.h"
+#include "runlet/event/type.h"
+#include "runlet/invoke/interceptor.h"
+#include "runlet/invoke/invoke_options.h"
+#include "runlet/observe/observer.h"
+
+namespace runlet {
+
+class Call;
+
+// What a caller brings, and where the result goes. An event of type std::string is passed as a std::string_view.
+struct Ask {
+  const Type* in;
+  void* event;
+  bool last_use;
+  const Type* out;
+  void* result;
+};
+
+// How far an engine is from its end.
+enum class Life : int { kOpen, kDraining, kStopping, kClosed };
+
+// Thread-safe.
+class Invoker final : public ContextPort {
+ public:
+  using LogSink = std::function<void(const Invocation&, std::string_view)>;
+
+  struct Wiring {
+    const Clock& clock;
+    Executor& executor;
+    Slots& slots;
+    Admission& admission;
+    Observer* observer;
+    Interceptor* interceptor;
+    LogSink log;
+    PayloadLimits limits;
+  };
+  explicit Invoker(Wiring wiring) : w_(std::move(wiring)) {}
+
+  // RequestResponse. OK: *ask.result holds a value.
+  absl::Status Invoke(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options);
+  // RequestResponse, without waiting. `ask.result` is not used. nullptr and *refused: the call never runs.
+  // `keep_alive` is held until the call is complete.
+  StartedCall* Start(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options,
+                     std::shared_ptr<void> keep_alive, absl::Status* refused);
+  // DryRun: what Invoke would refuse before it looks for capacity.
+  absl::Status Check(FunctionEntry& entry, const Ask& ask);
+
+  // For all kinds of executions. `x` has its entry, code, slot, permit and invocation; Begin watches it when `worker`.
+  void Begin(Execution& x);
+  // Runs the handler. OK: *ask.result holds a value of type ask.out.
+  absl::Status Run(Execution& x, const Ask& ask);
+  // False: the run was taken away at its deadline. Then only LetGo may follow.
+  [[nodiscard]] bool End(Execution& x);
+  // The outcome of a run that ended by itself: applies deadline and response limit, stamps the error, counts, reports.
+  // Destroys *ask.result when the outcome turns into an error.
+  // `ended`, if given, gets the time at which it ended.
+  absl::Status Conclude(Execution& x, const Ask& ask, absl::Status status, Instant* ended = nullptr);
+  // The outcome of a run that was taken away, for OnOverrun.
+  absl::Status ConcludeOverrun(Execution& x, Instant now);
+  // After End() returned false: counts the late answer, and gives back the code and the slot.
+  void ComeBack(Execution& x);
+  // Gives back code and slot.
+  void LetGo(Execution& x);
+  // Gives back code.
+  void Unprotect(Slot& slot, const FunctionEntry& entry);
+
+  absl::Status TimedOut(const Execution& x) const;
+  absl::Status Closed(const FunctionEntry& entry) const;
+  // What a handler that ended its own thread has answered.
+  static absl::Status RuntimeExited(const Execution& x);
+  // The code's type differs from what was asked: what to say.
+  static absl::Status WrongType(const FunctionEntry& entry, const Code& code, const Type* in, const Type* out);
+  // Decodes `bytes` into *value, of the code's event type. InvalidArgument or FailedPrecondition with the reason.
+  static absl::Status Decode(const FunctionEntry& entry, const Code& code, std::string_view bytes, void* value);
+  static absl::Status NotFound(std::string_view function);
+
+  void Observe(const Activity& activity) const {
+    if (w_.observer != nullptr) w_.observer->OnActivity(activity);
+  }
+  // Reports a refusal, and passes it on.
+  absl::Status Refuse(const FunctionEntry& entry, absl::Status status);
+  bool observed() const { return w_.observer != nullptr; }
+  Activity About(const Execution& x, Activity::Kind kind, Instant at) const;
+
+  // ContextPort
+  void Log(const Invocation& invocation, std::string_view line) override;
+  void SleepUntil(Instant until, const std::atomic<std::uint32_t>& stop) override;
+  void OnForcedUnwind() override;
+
+  // The execution of ours whose handler this thread is in; nullptr outside.
+  Execution* Caller() const {
+    Execution* current = Execution::Current();
+    while (current != nullptr && current->invoker != this) current = current->parent;
+    return current;
+  }
+  const Wiring& wiring() const { return w_; }
+  Life life() const { return life_.load(std::memory_order_seq_cst); }
+  // False where `from` is given and is not the present one.
+  bool ChangeLife(Life* from, Life to) {
+    if (from != nullptr) return life_.compare_exchange_strong(*from, to);
+    life_.store(to, std::memory_order_seq_cst);
+    return true;
+  }
+
+ private:
+  friend class Call;
+
+  // A call that its caller's thread runs.
+  absl::Status RunHere(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options, Slot& slot, const Code& code,
+                       Execution* parent, Instant now);
+  absl::Status CheckCall(const FunctionEntry& entry, const Code& code, const Ask& ask,
+                         const InvokeOptions& options) const;
+  absl::Status CheckDepth(const FunctionEntry& entry, const Execution* parent) const;
+  absl::Status Admit(FunctionEntry& entry, const Execution* parent, const InvokeOptions& options, Slot& slot,
+                     Admission::Permit* permit);
+  Instant DeadlineOf(const Code& code, const InvokeOptions& options, const Execution* parent, Instant now) const;
+  Call* MakeCall(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options, const Execution* parent,
+                 std::shared_ptr<void> keep_alive, absl::Status* refused);
+
+  Wiring w_;
+  std::atomic<Life> life_{Life::kOpen};
+};
+
+inline constexpr int kDepthMax = 16;
+
+}  // namespace runlet
+
+#endif  // RUNLET_SRC_INVOKE_INVOKER_H_

@@ -1,0 +1,57 @@
+// Counts what executions do, without a lock: each meter has one writer at a time.
+#ifndef RUNLET_SRC_OBSERVE_METER_H_
+#define RUNLET_SRC_OBSERVE_METER_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "runlet/observe/metrics.h"
+
+namespace runlet {
+
+// A counter of one writer and any readers: a plain load and store, no atomic read-modify-write.
+class OwnedCounter {
+ public:
+  void Add(std::uint64_t n) { value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed); }
+  std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+// The counts of one function, from one slot. Written by the slot's holder, read by anyone.
+class Meter {
+ public:
+  void AddExecution(std::int64_t duration_ns) {
+    invocations_.Add(1);
+    const auto ns = static_cast<std::uint64_t>(duration_ns < 0 ? 0 : duration_ns);
+    total_ns_.Add(ns);
+    billed_ms_.Add(ns == 0 ? 1 : (ns + 999'999) / 1'000'000);
+    durations_[DurationHistogram::BucketOf(duration_ns)].Add(1);
+  }
+
+  OwnedCounter errors, timeouts, throttles, late_results, retries, received, dropped, dead_letter_errors;
+
+  void AddTo(FunctionMetrics& sum) const {
+    sum.invocations += invocations_.get();
+    sum.errors += errors.get();
+    sum.timeouts += timeouts.get();
+    sum.throttles += throttles.get();
+    sum.late_results += late_results.get();
+    sum.retries += retries.get();
+    sum.async_events_received += received.get();
+    sum.async_events_dropped += dropped.get();
+    sum.dead_letter_errors += dead_letter_errors.get();
+    sum.billed_milliseconds += static_cast<std::int64_t>(billed_ms_.get());
+    sum.total_duration += absl::Nanoseconds(static_cast<std::int64_t>(total_ns_.get()));
+    for (std::size_t i = 0; i < DurationHistogram::kBuckets; ++i) sum.durations.Add(i, durations_[i].get());
+  }
+
+ private:
+  OwnedCounter invocations_, total_ns_, billed_ms_;
+  OwnedCounter durations_[DurationHistogram::kBuckets];
+};
+
+}  // namespace runlet
+
+#endif  // RUNLET_SRC_OBSERVE_METER_H_

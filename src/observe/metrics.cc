@@ -1,0 +1,43 @@
+#include "runlet/observe/metrics.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace runlet {
+
+std::size_t DurationHistogram::BucketOf(std::int64_t ns) {
+  if (ns < 4) return static_cast<std::size_t>(std::max<std::int64_t>(ns, 0));
+  const auto value = static_cast<std::uint64_t>(ns);
+  const auto power = static_cast<std::size_t>(std::bit_width(value) - 1);
+  const std::size_t quarter = value >> (power - 2) & 3;
+  return std::min(4 * (power - 1) + quarter, kBuckets - 1);
+}
+
+std::int64_t DurationHistogram::UpperBound(std::size_t bucket) {
+  if (bucket < 4) return static_cast<std::int64_t>(bucket);
+  const std::size_t power = bucket / 4 + 1;
+  const std::uint64_t first = (4 + bucket % 4) << (power - 2);
+  return static_cast<std::int64_t>(first + (std::uint64_t{1} << (power - 2)) - 1);
+}
+
+std::uint64_t DurationHistogram::count() const {
+  std::uint64_t total = 0;
+  for (const std::uint64_t n : counts_) total += n;
+  return total;
+}
+
+absl::Duration DurationHistogram::Percentile(double quantile) const {
+  const std::uint64_t total = count();
+  if (total == 0) return absl::ZeroDuration();
+  const auto rank =
+      std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::ceil(quantile * static_cast<double>(total))));
+  std::uint64_t seen = 0;
+  for (std::size_t i = 0; i < kBuckets; ++i) {
+    seen += counts_[i];
+    if (seen >= rank) return absl::Nanoseconds(UpperBound(i));
+  }
+  return absl::Nanoseconds(UpperBound(kBuckets - 1));
+}
+
+}  // namespace runlet

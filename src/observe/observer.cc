@@ -1,0 +1,23 @@
+#include "runlet/observe/observer.h"
+
+namespace runlet {
+
+std::string_view ActivityName(Activity::Kind kind) {
+  switch (kind) {
+    case Activity::Kind::kAccepted: return "accepted";
+    case Activity::Kind::kRefused: return "refused";
+    case Activity::Kind::kStarted: return "started";
+    case Activity::Kind::kSucceeded: return "succeeded";
+    case Activity::Kind::kFailed: return "failed";
+    case Activity::Kind::kTimedOut: return "timed out";
+    case Activity::Kind::kLateResult: return "late result";
+    case Activity::Kind::kThrottled: return "throttled";
+    case Activity::Kind::kRetryScheduled: return "retry scheduled";
+    case Activity::Kind::kEnded: return "ended";
+    case Activity::Kind::kRedriven: return "redriven";
+    case Activity::Kind::kDeadLetterError: return "dead letter error";
+  }
+  return "unknown";
+}
+
+}  // namespace runlet

@@ -1,0 +1,166 @@
+#include "runlet/testing/simulation.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <string>
+
+#include "runlet/invoke/interceptor.h"
+#include "testing/auditor.h"
+#include "testing/sim_executor.h"
+
+namespace runlet::testing {
+namespace {
+
+constexpr std::uint64_t kStepsBetweenFullChecks = 1000;
+
+}  // namespace
+
+class Simulation::Body final : public Observer, public Interceptor {
+ public:
+  explicit Body(SimulationOptions options)
+      : seed_(options.seed),
+        keep_ledger_(options.keep_ledger),
+        on_violation_(std::move(options.on_violation)),
+        observer_(options.engine.observer),
+        interceptor_(options.engine.interceptor),
+        clock_(options.start),
+        executor_(clock_, options.seed),
+        auditor_(options.engine, clock_, [this](int promise, std::string_view what) { Violated(promise, what); }),
+        engine_(MakeEngine(std::move(options.engine))) {
+    auditor_.set_engine(&engine_);
+    executor_.set_after_step([this] { AfterStep(); });
+  }
+
+  ~Body() override {
+    // Hung handlers return now, so that their stacks are unwound before they go.
+    released_.store(1);
+    const std::function<bool()> all_back = [this] { return executor_.parked() == 0; };
+    executor_.RunUntil(all_back, clock_.Now().After(Nanos(absl::Hours(24))));
+    auditor_.CheckInFull(engine_);
+  }
+
+  // Observer
+  void OnActivity(const Activity& activity) override {
+    if (keep_ledger_) ledger_.Add(activity);
+    auditor_.OnActivity(activity);
+    if (observer_ != nullptr) observer_->OnActivity(activity);
+  }
+
+  // Interceptor
+  absl::Status BeforeHandler(Context& context) override {
+    if (const auto faults = faults_.find(context.function_name()); faults != faults_.end()) {
+      Faults& planned = faults->second;
+      if (!planned.failures.empty()) {
+        absl::Status error = std::move(planned.failures.front());
+        planned.failures.erase(planned.failures.begin());
+        return error;
+      }
+      if (planned.hangs > 0) {
+        --planned.hangs;
+        while (released_.load() == 0) executor_.Block({&released_, 0, Instant::Never()});
+        return absl::AbortedError("the simulation has ended");
+      }
+    }
+    return interceptor_ == nullptr ? absl::OkStatus() : interceptor_->BeforeHandler(context);
+  }
+
+  void RunUntilIdle() {
+    const std::function<bool()> idle = [this] { return engine_.idle(); };
+    executor_.RunUntil(idle, Instant::Never());
+    auditor_.CheckInFull(engine_);
+  }
+
+  void AdvanceBy(absl::Duration duration) {
+    const Instant until = clock_.Now().After(Nanos(duration));
+    const std::function<bool()> never = [] { return false; };
+    executor_.RunUntil(never, until);
+    clock_.AdvanceTo(until);
+    auditor_.CheckInFull(engine_);
+  }
+
+  absl::Duration Elapsed() const { return absl::Nanoseconds(clock_.Now().ns); }
+  absl::Duration NextDue() {
+    if (engine_.idle() && executor_.parked() == 0) return absl::InfiniteDuration();
+    const Instant due = executor_.NextDue();
+    return due.never() ? absl::InfiniteDuration() : absl::Nanoseconds(due.ns);
+  }
+
+  void FailNext(std::string_view function, absl::Status error, int count) {
+    Faults& faults = faults_[std::string(function)];
+    for (int i = 0; i < count; ++i) faults.failures.push_back(error);
+  }
+  void Hang(std::string_view function, int count) { faults_[std::string(function)].hangs += count; }
+
+  Engine& engine() { return engine_; }
+  const testing::Ledger& ledger() const { return ledger_; }
+  std::uint64_t steps() const { return executor_.steps(); }
+
+ private:
+  struct Faults {
+    std::vector<absl::Status> failures;
+    int hangs = 0;
+  };
+
+  Engine MakeEngine(EngineOptions options) {
+    options.clock = &clock_;
+    options.executor = &executor_;
+    options.seed = seed_;
+    options.observer = this;
+    options.interceptor = this;
+    absl::StatusOr<Engine> engine = Engine::Create(std::move(options));
+    if (!engine.ok()) {
+      fmt::print(stderr, "runlet: simulation: {}\n", std::string(engine.status().message()));
+      std::abort();
+    }
+    return *std::move(engine);
+  }
+
+  void AfterStep() {
+    auditor_.CheckStep(engine_);
+    if (executor_.steps() % kStepsBetweenFullChecks == 0) auditor_.CheckInFull(engine_);
+  }
+
+  void Violated(int promise, std::string_view what) {
+    const std::string text = fmt::format("runlet: promise {} is broken: {} (seed {}, step {}, at {})", promise, what,
+                                         seed_, executor_.steps(), absl::FormatDuration(Elapsed()));
+    if (on_violation_) return on_violation_(text);
+    fmt::print(stderr, "{}\n", text);
+    std::abort();
+  }
+
+  const std::uint64_t seed_;
+  const bool keep_ledger_;
+  const std::function<void(std::string_view)> on_violation_;
+  Observer* const observer_;
+  Interceptor* const interceptor_;
+  std::map<std::string, Faults, std::less<>> faults_;
+  std::atomic<std::uint32_t> released_{0};
+  testing::Ledger ledger_;
+  ManualClock clock_;
+  SimExecutor executor_;
+  Auditor auditor_;
+  Engine engine_;
+};
+
+Simulation::Simulation(SimulationOptions options) : body_(std::make_unique<Body>(std::move(options))) {}
+Simulation::~Simulation() = default;
+
+Engine& Simulation::engine() { return body_->engine(); }
+void Simulation::RunUntilIdle() { body_->RunUntilIdle(); }
+void Simulation::AdvanceBy(absl::Duration duration) { body_->AdvanceBy(duration); }
+absl::Duration Simulation::Elapsed() const { return body_->Elapsed(); }
+absl::Duration Simulation::NextDue() { return body_->NextDue(); }
+std::vector<DeadLetter> Simulation::DeadLetters() {
+  return engine().dead_letters().List({}, engine().dead_letters().size());
+}
+const testing::Ledger& Simulation::Ledger() const { return body_->ledger(); }
+std::uint64_t Simulation::steps() const { return body_->steps(); }
+void Simulation::FailNext(std::string_view function, absl::Status error, int count) {
+  body_->FailNext(function, std::move(error), count);
+}
+void Simulation::Hang(std::string_view function, int count) { body_->Hang(function, count); }
+
+}  // namespace runlet::testing
