@@ -48,7 +48,8 @@ EngineCore::EngineCore(EngineOptions options)
       invoker_({clock_, executor_, slots_, admission_, options_.observer, options_.interceptor, options_.log,
                 options_.payload_limits}),
       delivery_(invoker_, *queue_) {
-  RegisterAsymmetricFence();
+  // One thread needs no cheap fence, and asking for it can take milliseconds.
+  if (options_.executor == nullptr) RegisterAsymmetricFence();
   executor_.Attach(this);
   if (pool_ != nullptr) pool_->set_keep_alive([this]() -> std::shared_ptr<void> { return shared_from_this(); });
   queue_->Attach(&delivery_);

@@ -24,7 +24,8 @@ struct Instant {
 
   // Saturates: nothing lies after Never().
   constexpr Instant After(std::int64_t nanoseconds) const {
-    return nanoseconds >= kForeverNs - ns ? Never() : Instant{ns + nanoseconds};
+    if (never() || (nanoseconds > 0 && ns > kForeverNs - nanoseconds)) return Never();
+    return Instant{ns + nanoseconds};
   }
   constexpr std::int64_t Since(Instant earlier) const { return ns - earlier.ns; }
 
@@ -35,7 +36,8 @@ struct Instant {
 class Clock {
  public:
   virtual ~Clock() = default;
-  // Never goes back. Deadlines, back-off and durations are measured on it.
+  // Never goes back for one thread; between threads a reading may be some 20 ns behind what another has seen, because a
+  // processor reads its counter ahead of time. Deadlines, back-off and durations are measured on it.
   virtual Instant Now() const = 0;
   // What a calendar shows. May jump; used only for what people and other programs read.
   virtual absl::Time Calendar() const = 0;
