@@ -1,4 +1,4 @@
-// Events in memory. One lock; a lane for each function; two timer wheels.
+// Events in memory. One lock; a lane for each function; timer wheels.
 //
 // A waiting event stands in one list of its function's lane: ready, delayed, or expired. Ages are exact, but nearly no
 // event pays for a timer of its own: as long as events become ready in the order in which they expire, which is how
@@ -90,7 +90,7 @@ void LetGo(std::span<EventRef> out) { std::fill(out.begin(), out.end(), EventRef
 class InMemory final : public EventQueue {
  public:
   InMemory(const MemoryQueueOptions& options, const Clock& clock)
-      : options_(options), clock_(clock), timers_(clock.Now()), lane_timers_(clock.Now()) {}
+      : options_(options), clock_(clock), timers_(clock.Now()), lane_timers_(clock.Now()), leases_(clock.Now()) {}
   ~InMemory() override;
 
   Durability durability() const override { return Durability::kMemory; }
@@ -165,6 +165,7 @@ class InMemory final : public EventQueue {
   std::size_t HandOutAll(Lane* lane, EventList Lane::*list, std::span<EventRef> out) RUNLET_REQUIRES(mu_);
 
   void PopTimers(Instant now, News* news) RUNLET_REQUIRES(mu_);
+  void PopLeases(Instant now, News* news) RUNLET_REQUIRES(mu_);
   void ExpireFirst(Lane* lane, Instant now, News* news) RUNLET_REQUIRES(mu_);
   void SettleOne(Settlement* settlement, Instant now, absl::Time calendar, EventList* released, News* news)
       RUNLET_REQUIRES(mu_);
@@ -174,8 +175,9 @@ class InMemory final : public EventQueue {
 
   mutable Mutex mu_;
   QueueListener* listener_ RUNLET_GUARDED_BY(mu_) = nullptr;
-  TimerWheel timers_ RUNLET_GUARDED_BY(mu_);       // of Events: delayed ones, ready ones out of order, leased ones
+  TimerWheel timers_ RUNLET_GUARDED_BY(mu_);       // of Events: delayed ones, and ready ones out of order
   TimerWheel lane_timers_ RUNLET_GUARDED_BY(mu_);  // of Lanes
+  TimerWheel leases_ RUNLET_GUARDED_BY(mu_);       // of Events
   std::vector<std::unique_ptr<Lane>> lanes_ RUNLET_GUARDED_BY(mu_);  // by FunctionIdentity::index
   std::vector<Lane*> expired_lanes_ RUNLET_GUARDED_BY(mu_);          // with room for every lane
   EventList lost_ RUNLET_GUARDED_BY(mu_);
@@ -197,10 +199,7 @@ InMemory::~InMemory() {
   {
     MutexLock lock(&mu_);
     // Leases of events that somebody still holds: their timers end with the wheel, their references here.
-    while (TimerLink* const link = timers_.PopDue(Instant::Never())) {
-      Event* const event = static_cast<Event*>(link);
-      if (event->place == kLeased) lost_.PushBack(event);
-    }
+    while (TimerLink* const link = leases_.PopDue(Instant::Never())) lost_.PushBack(static_cast<Event*>(link));
     while (Event* const event = lost_.front()) {
       lost_.Remove(event);
       event->place = kElsewhere;
@@ -378,8 +377,10 @@ Instant InMemory::Advance(Instant now) {
     MutexLock lock(&mu_);
     news = StartNews();
     PopTimers(now, &news);
+    PopLeases(now, &news);
     // A lane's timer stays when its events are claimed; while none is ready anywhere, it means nothing.
-    next = ready_ == 0 ? timers_.NextDue() : std::min(timers_.NextDue(), lane_timers_.NextDue());
+    next = std::min(timers_.NextDue(), leases_.NextDue());
+    if (ready_ > 0) next = std::min(next, lane_timers_.NextDue());
     next_due_ = next;
     news.due = Instant::Never();  // the caller learns it from the answer
   }
@@ -433,7 +434,7 @@ std::size_t InMemory::ClaimLost(std::span<EventRef> out, Instant now) {
   {
     MutexLock lock(&mu_);
     news = StartNews();
-    PopTimers(now, &news);
+    PopLeases(now, &news);
     while (claimed < out.size() && !lost_.empty()) {
       Event* const event = lost_.front();
       lost_.Remove(event);
@@ -567,7 +568,7 @@ void InMemory::SetLease(const EventRef& event, Instant lease, News* news) {
   EndLease(event.get());
   if (lease.never()) return;
   Event* const leased = EventRef(event).Release();
-  timers_.Arm(leased, lease);
+  leases_.Arm(leased, lease);
   leased->place = kLeased;
   TellDue(lease, news);
 }
@@ -577,7 +578,7 @@ void InMemory::EndLease(Event* event) {
   if (event->place == kLost) {
     lost_.Remove(event);
   } else {
-    timers_.Cancel(event);
+    leases_.Cancel(event);
   }
   event->place = kElsewhere;
   EventRef::Adopt(event);  // never the last reference: the caller has one
@@ -595,12 +596,6 @@ void InMemory::PopTimers(Instant now, News* news) {
   while (TimerLink* const link = timers_.PopDue(now)) {
     Event* const event = static_cast<Event*>(link);
     Lane* const lane = FindLane(*event->function);
-    if (event->place == kLeased) {
-      event->place = kLost;
-      lost_.PushBack(event);
-      TellReady(lane, news);
-      continue;
-    }
     Unlink(lane, event);
     if (event->expires <= now) {
       SetAside(lane, event);
@@ -610,6 +605,15 @@ void InMemory::PopTimers(Instant now, News* news) {
     TellReady(lane, news);
   }
   while (TimerLink* const link = lane_timers_.PopDue(now)) ExpireFirst(static_cast<Lane*>(link), now, news);
+}
+
+void InMemory::PopLeases(Instant now, News* news) {
+  while (TimerLink* const link = leases_.PopDue(now)) {
+    Event* const event = static_cast<Event*>(link);
+    event->place = kLost;
+    lost_.PushBack(event);
+    TellReady(FindLane(*event->function), news);
+  }
 }
 
 void InMemory::ExpireFirst(Lane* lane, Instant now, News* news) {

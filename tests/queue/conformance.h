@@ -1,7 +1,8 @@
 // What every EventQueue must do. A backend's test names the queue and includes this file, once:
 //
 //   struct QueueUnderTest {
-//     static std::unique_ptr<runlet::EventQueue> Make(const runlet::queue_test::Limits& limits, const runlet::Clock& clock);
+//     static std::unique_ptr<runlet::EventQueue> Make(const runlet::queue_test::Limits& limits, const runlet::Clock&
+//     clock);
 //   };
 //   #include "tests/queue/conformance.h"
 //
@@ -417,6 +418,17 @@ TEST_CASE("the listener is told of a time that is earlier than the one it knows,
   CHECK(t.listener.due == QueueTest::Instants{t.In(18)});
 }
 
+TEST_CASE("what becomes due by a call to Advance is told by its answer") {
+  AnyQueueTest t;
+  REQUIRE(t.Put(t.a, 1, {t.In(100)}).ok());
+  REQUIRE(t.Settle(Kind::kRetry, t.Claim(t.a)[0], t.In(10)));
+  CHECK(t.queue->Advance(t.now()) == t.In(10));
+  t.listener.Forget();
+  const Instant next = t.AdvanceBy(10);
+  CHECK(next == t.In(90));
+  CHECK(t.listener.due.empty());
+}
+
 TEST_CASE("what has been told once is told again after it was called off") {
   AnyQueueTest t;
   REQUIRE(t.Put(t.a, 1, {t.In(100)}).ok());
@@ -527,6 +539,20 @@ TEST_CASE("released events expire in time") {
   CHECK(t.ClaimExpired().empty());
   t.AdvanceBy(1);
   CHECK(Numbers(t.ClaimExpired()) == Ints{1});
+}
+
+TEST_CASE("events released before one that expires earlier than all of them do not hide it") {
+  AnyQueueTest t;
+  REQUIRE(t.Put(t.a, 1, {t.In(100)}).ok());
+  REQUIRE(t.Put(t.a, 2, {t.In(80)}).ok());
+  const std::vector<EventRef> claimed = t.Claim(t.a);
+  REQUIRE(t.Put(t.a, 3, {t.In(50)}).ok());
+  REQUIRE(t.Settle(Kind::kRelease, claimed[0]));
+  REQUIRE(t.Settle(Kind::kRelease, claimed[1]));
+  t.AdvanceBy(50);
+  CHECK(Numbers(t.ClaimExpired()) == Ints{3});
+  t.AdvanceBy(30);
+  CHECK(Numbers(t.ClaimExpired()) == Ints{2});
 }
 
 TEST_CASE("expired events may be put down in every way") {
@@ -650,6 +676,24 @@ TEST_CASE("extending what is not claimed does nothing") {
   t.AdvanceBy(5);
   CHECK(t.ClaimLost().empty());
   CHECK(Numbers(t.Claim(t.a)) == Ints{1});
+}
+
+TEST_CASE("claiming all that is leased leaves alone what waits") {
+  AnyQueueTest t;
+  REQUIRE(t.Put(t.a, 1, {t.In(50)}).ok());
+  const std::vector<EventRef> claimed = t.Claim(t.a, 1, {kForeverNs - 1});
+  REQUIRE(t.PutAll(t.a, 2, 3, {t.In(50)}).ok());
+  REQUIRE(t.Settle(Kind::kRetry, t.Claim(t.a, 1)[0], t.In(10)));
+
+  std::vector<EventRef> out(10);
+  REQUIRE(t.queue->ClaimLost(out, Instant::Never()) == 1);
+  CHECK(out[0]->id == Id(1));
+  CHECK(t.queue->stats().delayed == 1);
+  CHECK(Numbers(t.Claim(t.a)) == Ints{3});
+  t.AdvanceBy(9);
+  CHECK(t.Claim(t.a).empty());
+  t.AdvanceBy(1);
+  CHECK(Numbers(t.Claim(t.a)) == Ints{2});
 }
 
 TEST_CASE("a claim without a lease is never lost") {

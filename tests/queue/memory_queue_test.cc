@@ -11,9 +11,10 @@
 namespace {
 
 struct QueueUnderTest {
-  static std::unique_ptr<runlet::EventQueue> Make(const runlet::queue_test::Limits& limits, const runlet::Clock& clock) {
-    return runlet::MemoryQueue(
-        {.events = limits.events, .bytes = limits.bytes, .dead_letters = limits.dead_letters}, clock);
+  static std::unique_ptr<runlet::EventQueue> Make(const runlet::queue_test::Limits& limits,
+                                                  const runlet::Clock& clock) {
+    return runlet::MemoryQueue({.events = limits.events, .bytes = limits.bytes, .dead_letters = limits.dead_letters},
+                               clock);
   }
 };
 
@@ -119,8 +120,8 @@ TEST_CASE("events that the queue still has end with it, wherever they stand") {
     }
     REQUIRE(queue->Put(events, {0}).ok());
     std::vector<EventRef> claimed(5);
-    REQUIRE(queue->Claim(a, std::span(claimed).first(1), {0}, {5}) == 1);   // will be lost
-    REQUIRE(queue->Claim(a, std::span(claimed).last(4), {0}, {50}) == 4);   // leased
+    REQUIRE(queue->Claim(a, std::span(claimed).first(1), {0}, {5}) == 1);  // will be lost
+    REQUIRE(queue->Claim(a, std::span(claimed).last(4), {0}, {50}) == 4);  // leased
     std::vector<Settlement> settlements = {QueueTest::As(Kind::kDead, claimed[3]),
                                            QueueTest::As(Kind::kRetry, claimed[4], {60})};
     queue->Settle(settlements, {0});

@@ -111,7 +111,8 @@ struct Model {
     std::vector<std::pair<std::pair<Instant, std::uint64_t>, int>> woken;
     for (const auto& [n, item] : live) {
       if (item.state == State::kDelayed && item.wake <= now) woken.push_back({{item.wake, item.order}, n});
-      if (item.state == State::kReady && item.spec.expires > before && item.spec.expires <= now) told.insert(item.function);
+      if (item.state == State::kReady && item.spec.expires > before && item.spec.expires <= now)
+        told.insert(item.function);
       if (item.state == State::kRunning && item.lease > before && item.lease <= now) told.insert(item.function);
     }
     std::sort(woken.begin(), woken.end());
@@ -152,10 +153,19 @@ class RandomWalk {
     t_.listener.Forget();
     wrong_.clear();
     switch (random_.Below(16)) {
-      case 0: case 1: case 2: case 3: Put(); break;
-      case 4: case 5: case 6: Claim(); break;
-      case 7: case 8: case 9: case 10: Settle(); break;
-      case 11: case 12: Advance(); break;
+      case 0:
+      case 1:
+      case 2:
+      case 3: Put(); break;
+      case 4:
+      case 5:
+      case 6: Claim(); break;
+      case 7:
+      case 8:
+      case 9:
+      case 10: Settle(); break;
+      case 11:
+      case 12: Advance(); break;
       case 13: ClaimExpired(); break;
       case 14: random_.OneIn(2) ? ClaimLost() : ClaimWaiting(); break;
       case 15: DeadLetters(); break;
@@ -187,10 +197,10 @@ class RandomWalk {
       events.push_back(NewEvent(function, next_ + i, t_.now(), specs.back()));
     }
     const QueueStats before = model_.Stats();
-    const std::string_view expected = before.dead >= limits_.dead_letters            ? reason::kDeadLetterQueueFull
+    const std::string_view expected = before.dead >= limits_.dead_letters ? reason::kDeadLetterQueueFull
                                       : model_.live.size() + events.size() > limits_.events ? reason::kEventQueueFull
-                                      : before.bytes + bytes > limits_.bytes         ? reason::kEventQueueFull
-                                                                                     : "";
+                                      : before.bytes + bytes > limits_.bytes                ? reason::kEventQueueFull
+                                                                                            : "";
     const absl::Status put = t_.queue->Put(events, t_.now());
     Expect(Reason(put) == expected && put.ok() == expected.empty(), fmt::format("Put: {}", put.ToString()));
     if (!put.ok()) return;
@@ -295,8 +305,7 @@ class RandomWalk {
     if (random_.OneIn(2)) {
       const FunctionIdentity& function = Function();
       const EventSpec spec = Spec();
-      const bool fits =
-          model_.live.size() < limits_.events && model_.Stats().bytes + spec.bytes <= limits_.bytes;
+      const bool fits = model_.live.size() < limits_.events && model_.Stats().bytes + spec.bytes <= limits_.bytes;
       const absl::Status done = t_.queue->Redrive(id, NewEvent(function, next_, t_.now(), spec), t_.now());
       Expect(done.ok() == fits, "Redrive");
       if (!done.ok()) return;
