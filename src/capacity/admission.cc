@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/planted.h"
 #include "event/status_marks.h"
 
 namespace runlet {
@@ -44,7 +45,7 @@ absl::Status Admission::Reserve(FunctionEntry& entry, std::optional<int> reserve
         entry.name, *reserved, concurrency_, concurrency_ - others));
   }
   reserved_sum_ = others + reserved.value_or(0);
-  entry.reserved_permits.set_cap(reserved.value_or(0));
+  entry.reserved_permits.set_cap(reserved.value_or(0) + (RUNLET_PLANTED("cap-off-by-one") ? 1 : 0));
   entry.reserved.store(reserved.value_or(kUnreserved), std::memory_order_relaxed);
   unreserved_.set_cap(concurrency_ - reserved_sum_);
   return absl::OkStatus();

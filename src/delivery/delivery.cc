@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "base/planted.h"
 #include "delivery/backoff.h"
 #include "delivery/pump.h"
 #include "event/any_value.h"
@@ -270,7 +271,7 @@ Settlement Delivery::Decide(EventRef event, std::uint64_t fence, const EventInvo
   const std::optional<FunctionError> error = FunctionErrorOf(status);
   event->errors->Add({event->attempts, wiring_.clock.Calendar(), error.value_or(FunctionError{})});
   if (IsPermanent(status)) return End(std::move(event), fence, Condition::kNotRetryable);
-  if (event->attempts > config.maximum_retry_attempts)
+  if (event->attempts > config.maximum_retry_attempts + (RUNLET_PLANTED("one-attempt-more") ? 1 : 0))
     return End(std::move(event), fence, Condition::kRetriesExhausted);
   const Instant due = now.After(RetryWaitNs(config.retry_policy, event->attempts, random));
   // Lambda looks ahead: an event that would be too old at its next attempt is given up now.
@@ -286,7 +287,7 @@ Settlement Delivery::Decide(EventRef event, std::uint64_t fence, const EventInvo
   settlement.event = std::move(event);
   settlement.fence = fence;
   settlement.kind = Settlement::Kind::kRetry;
-  settlement.due = due;
+  settlement.due = RUNLET_PLANTED("retry-early") ? due.After(-1'000'000'000) : due;
   return settlement;
 }
 
@@ -357,8 +358,9 @@ std::size_t Delivery::ParkAll(const std::function<void(const DeadLetter&)>& park
   std::array<EventRef, kBatch> events;
   const Instant now = wiring_.clock.Now();
   for (const bool waiting : {true, false}) {
-    while (const std::size_t claimed =
-               waiting ? queue_.ClaimExpired(events, now, true) : queue_.ClaimLost(events, Instant::Never())) {
+    while (const std::size_t claimed = waiting
+                                           ? queue_.ClaimExpired(events, now, !RUNLET_PLANTED("drain-forgets-waiting"))
+                                           : queue_.ClaimLost(events, Instant::Never())) {
       SlotHold slot(wiring_.slots);
       for (std::size_t i = 0; i < claimed; ++i) {
         Settlement settlement;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/planted.h"
 #include "event/any_value.h"
 
 namespace runlet {
@@ -173,6 +174,7 @@ bool Pump::RunEvent(EventRef event) {
 }
 
 void Pump::Put(Settlement settlement) {
+  if (RUNLET_PLANTED("retry-lost") && settlement.kind == Settlement::Kind::kRetry) return;
   settled_[settled_count_++] = std::move(settlement);
   if (settled_count_ == settled_.size()) Flush(*slot, now_);
 }

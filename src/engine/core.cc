@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/asymmetric_fence.h"
+#include "base/planted.h"
 #include "capacity/host_executor.h"
 #include "event/status_marks.h"
 #include "function/config_check.h"
@@ -34,6 +35,11 @@ std::unique_ptr<Executor> MakeExecutor(const EngineOptions& options, const Clock
   return executor;
 }
 
+MemoryQueueOptions QueueOptions(MemoryQueueOptions options) {
+  if (RUNLET_PLANTED("queue-bound-ignored")) options.events *= 10;
+  return options;
+}
+
 }  // namespace
 
 EngineCore::EngineCore(EngineOptions options)
@@ -43,13 +49,15 @@ EngineCore::EngineCore(EngineOptions options)
       executor_(own_executor_ != nullptr ? *own_executor_ : *options_.executor),
       slots_(options_.seed.has_value() ? *options_.seed : RandomSeed()),
       admission_(options_.concurrency, options_.max_abandoned, clock_, executor_),
-      queue_(options_.queue != nullptr ? options_.queue
-                                       : std::shared_ptr<EventQueue>(MemoryQueue(options_.memory_queue, clock_))),
+      queue_(options_.queue != nullptr
+                 ? options_.queue
+                 : std::shared_ptr<EventQueue>(MemoryQueue(QueueOptions(options_.memory_queue), clock_))),
       invoker_({clock_, executor_, slots_, admission_, options_.observer, options_.interceptor, options_.log,
                 options_.payload_limits}),
       delivery_(invoker_, *queue_) {
   // One thread needs no cheap fence, and asking for it can take milliseconds.
   if (options_.executor == nullptr) RegisterAsymmetricFence();
+  if (RUNLET_PLANTED("global-left-behind")) PlantGlobal();
   executor_.Attach(this);
   if (pool_ != nullptr) pool_->set_keep_alive([this]() -> std::shared_ptr<void> { return shared_from_this(); });
   queue_->Attach(&delivery_);

@@ -9,6 +9,7 @@
 #include <typeinfo>
 #endif
 
+#include "base/planted.h"
 #include "event/status_marks.h"
 
 namespace runlet::internal_handler {
@@ -45,6 +46,7 @@ std::string CurrentExceptionMessage() {
 }  // namespace
 
 absl::Status ErrorFromCurrentException() {
+  if (RUNLET_PLANTED("exception-escapes")) throw;
   const std::string type = CurrentExceptionType();
   const std::string message = CurrentExceptionMessage();
   return Thrown(type, message.empty() ? type : message);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/planted.h"
 #include "event/any_value.h"
 #include "event/status_marks.h"
 #include "invoke/call.h"
@@ -67,7 +68,7 @@ absl::Status Invoker::CheckCall(const FunctionEntry& entry, const Code& code, co
   if (!same && !(IsBytes(ask.in) && IsBytes(ask.out))) return WrongType(entry, code, ask.in, ask.out);
   if (IsBytes(ask.in)) {
     const std::size_t size = static_cast<const std::string_view*>(ask.event)->size();
-    if (size > w_.limits.request) {
+    if (size > w_.limits.request && !RUNLET_PLANTED("oversize-accepted")) {
       return absl::OutOfRangeError(
           fmt::format("function \"{}\": payload of {} bytes: Request must be smaller than {} bytes for the "
                       "InvokeFunction operation",
@@ -102,7 +103,7 @@ absl::Status Invoker::Refuse(const FunctionEntry& entry, absl::Status status) {
 
 absl::Status Invoker::Admit(FunctionEntry& entry, const Execution* parent, const InvokeOptions& options, Slot& slot,
                             Admission::Permit* permit) {
-  *permit = w_.admission.TryAdmit(entry, parent != nullptr);
+  *permit = w_.admission.TryAdmit(entry, parent != nullptr && !RUNLET_PLANTED("nested-takes-a-permit"));
   if (permit->admitted) [[likely]]
     return absl::OkStatus();
   if (options.wait_for_capacity > absl::ZeroDuration()) {
@@ -226,6 +227,7 @@ void Invoker::Begin(Execution& x) {
   const Life now_life = life_.load(std::memory_order_relaxed);
   x.slot->stop().store(static_cast<std::uint32_t>(now_life >= Life::kStopping ? StopReason::kDrain : StopReason::kNone),
                        std::memory_order_relaxed);
+  if (RUNLET_PLANTED("deadline-not-watched")) x.worker = nullptr;
   if (x.worker != nullptr) {
     x.slot->BeginWatched(&x, x.invocation.deadline);
     w_.executor.WakeAt(x.invocation.deadline);
@@ -290,7 +292,7 @@ absl::Status Invoker::Conclude(Execution& x, const Ask& ask, absl::Status status
     status = TimedOut(x);
 
   Meter& meter = x.slot->meter(*x.entry);
-  meter.AddExecution(now.Since(x.started));
+  meter.AddExecution(RUNLET_PLANTED("half-billed") ? now.Since(x.started) / 2 : now.Since(x.started));
   if (!status.ok()) [[unlikely]] {
     meter.errors.Add(1);
     if (late) meter.timeouts.Add(1);
