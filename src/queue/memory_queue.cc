@@ -382,7 +382,6 @@ Instant InMemory::Advance(Instant now) {
     next = std::min(timers_.NextDue(), leases_.NextDue());
     if (ready_ > 0) next = std::min(next, lane_timers_.NextDue());
     next_due_ = next;
-    news.due = Instant::Never();  // the caller learns it from the answer
   }
   news.Tell();
   return next;
