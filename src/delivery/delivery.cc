@@ -195,10 +195,13 @@ void Delivery::TurnedAway(Lane& lane) {
     MutexLock lock(&gate.mu);
     // One of our own events holds a permit: whoever leaves the gate next wakes this lane.
     if (gate.active.load(std::memory_order_seq_cst) > 0) {
-      if (!std::exchange(lane.starved, true)) gate.starved.push_back(&lane);
+      if (std::find(gate.starved.begin(), gate.starved.end(), &lane) == gate.starved.end())
+        gate.starved.push_back(&lane);
       return;
     }
   }
+  // Nobody is in the gate who would wake the lanes that wait there.
+  WakeStarved(gate);
   // Calls from outside hold all permits: the events back off, as on Lambda.
   SlotHold slot(wiring_.slots);
   std::array<EventRef, kBatch> events;
@@ -241,13 +244,16 @@ void Delivery::TurnedAway(Lane& lane) {
 
 void Delivery::LeaveGate(Gate& gate) {
   gate.active.fetch_sub(1, std::memory_order_seq_cst);
+  WakeStarved(gate);
+}
+
+void Delivery::WakeStarved(Gate& gate) {
   Lane* next = nullptr;
   {
     MutexLock lock(&gate.mu);
     if (!gate.starved.empty()) {
       next = gate.starved.front();
       gate.starved.pop_front();
-      next->starved = false;
     }
   }
   if (next != nullptr) Wake(*next);

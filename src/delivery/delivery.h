@@ -62,6 +62,7 @@ class Delivery final : public QueueListener {
   // A pump found no permit free.
   void TurnedAway(Lane& lane);
   void LeaveGate(Gate& gate);
+  void WakeStarved(Gate& gate);
   std::shared_ptr<DeadLetterQueue> SinkOf(Slot& slot, FunctionEntry& entry);
   static Activity About(const Event& event, Activity::Kind kind, Instant at);
 

@@ -30,8 +30,7 @@ class Lane {
   std::atomic<bool> pending{false};
   // Smoothed time from claim to outcome of one event.
   std::atomic<std::int64_t> mean_ns{0};
-  Gate own_gate;         // used while the function has reserved concurrency
-  bool starved = false;  // in a gate's list; guarded by that gate's lock
+  Gate own_gate;  // used while the function has reserved concurrency
 
   Mutex mu;
   std::vector<Pump*> pumps RUNLET_GUARDED_BY(mu);  // running, with batches that others may take from

@@ -160,6 +160,7 @@ bool EngineCore::NothingRuns() const {
 bool EngineCore::Idle() const { return delivery_.idle() && NothingRuns(); }
 
 absl::Status EngineCore::WaitIdle(absl::Duration timeout) {
+  if (absl::Status alive = CheckAlive("WaitIdle"); !alive.ok()) return alive;
   if (invoker_.Caller() != nullptr) {
     return absl::FailedPreconditionError(fmt::format(
         "WaitIdle was called by a handler of function \"{}\", which runs itself", invoker_.Caller()->entry->name));
@@ -176,6 +177,7 @@ absl::Status EngineCore::WaitIdle(absl::Duration timeout) {
 
 DrainReport EngineCore::Drain(absl::Duration soft, absl::Duration hard) {
   DrainReport report;
+  if (fork_guard_.forked()) return report;
   Life open = Life::kOpen;
   if (!invoker_.ChangeLife(&open, Life::kDraining)) return report;
   const std::uint64_t ended_before = queue_->stats().ended;

@@ -98,8 +98,7 @@ void Call::Execute() {
              !(SameType(code->handler.ops().out, out_) || SameType(out_, TypeOf<std::string>()))) {
     unrun = Invoker::WrongType(*entry, *code, in_, out_);
   } else if (started >= invocation.deadline) {
-    unrun = Refused(absl::StatusCode::kDeadlineExceeded, reason::kNoThreadInTime,
-                    fmt::format("function \"{}\": no thread was free before the deadline", entry->name));
+    unrun = Invoker::TooLate(*entry);
   }
   if (!unrun.ok()) {
     invoker->LetGo(*this);
@@ -161,7 +160,7 @@ void Call::OnForcedUnwind() {
 }
 
 bool Call::MayRunHere() const {
-  return runs_on_waiter_ || invoker->wiring().executor.runs_on_waiter() || Execution::Current() != nullptr;
+  return runs_on_waiter_ || invoker->wiring().executor.runs_on_waiter() || invoker->Caller() != nullptr;
 }
 
 bool Call::AwaitDone(Instant until) {
@@ -189,8 +188,7 @@ void Call::AwaitResult() {
   const Instant now = w.clock.Now();
   w.slots.ExpireOverruns(now);
   if (Move(kQueued, kFinishing)) {
-    CompleteUnrun(Refused(absl::StatusCode::kDeadlineExceeded, reason::kNoThreadInTime,
-                          fmt::format("function \"{}\": no thread was free before the deadline", entry->name)));
+    CompleteUnrun(Invoker::TooLate(*entry));
   }
   AwaitDone(Instant::Never());
 }

@@ -56,6 +56,11 @@ absl::Status Invoker::Closed(const FunctionEntry& entry) const {
                  fmt::format("function \"{}\": the engine is closed", entry.name));
 }
 
+absl::Status Invoker::TooLate(const FunctionEntry& entry) {
+  return Refused(absl::StatusCode::kDeadlineExceeded, reason::kNoThreadInTime,
+                 fmt::format("function \"{}\": the deadline passed before the call could begin", entry.name));
+}
+
 absl::Status Invoker::RuntimeExited(const Execution& x) {
   return Thrown("Runtime.ExitError", fmt::format("RequestId: {} Error: Runtime exited without providing a reason",
                                                  x.invocation.request_id.ToString()));
@@ -215,6 +220,11 @@ absl::Status Invoker::RunHere(FunctionEntry& entry, const Ask& ask, const Invoke
   x.invocation.deadline = DeadlineOf(code, options, parent, now);
   x.timeout_ns = x.invocation.deadline.Since(now);
   if (parent != nullptr) x.invocation.depth = parent->invocation.depth + 1;
+  if (now >= x.invocation.deadline) [[unlikely]] {
+    w_.admission.Leave(x.permit);
+    LetGo(x);
+    return Refuse(entry, TooLate(entry));
+  }
   Begin(x);
   absl::Status status = Run(x, ask);
   status = Conclude(x, ask, std::move(status));

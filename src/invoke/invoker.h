@@ -83,6 +83,8 @@ class Invoker final : public ContextPort {
 
   absl::Status TimedOut(const Execution& x) const;
   absl::Status Closed(const FunctionEntry& entry) const;
+  // The call's deadline passed while it waited for a thread, or before it was made.
+  static absl::Status TooLate(const FunctionEntry& entry);
   // What a handler that ended its own thread has answered.
   static absl::Status RuntimeExited(const Execution& x);
   // The code's type differs from what was asked: what to say.

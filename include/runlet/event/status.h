@@ -39,7 +39,7 @@ inline constexpr std::string_view kEventQueueFull = "EventQueueFull";
 inline constexpr std::string_view kDeadLetterQueueFull = "DeadLetterQueueFull";
 inline constexpr std::string_view kRecursiveInvocation = "RecursiveInvocation";
 inline constexpr std::string_view kEngineClosed = "EngineClosed";
-inline constexpr std::string_view kNoThreadInTime = "NoThreadInTime";
+inline constexpr std::string_view kNoThreadInTime = "NoThreadInTime";  // the deadline passed before the call began
 }  // namespace reason
 
 // Why a call was refused; empty where `status` carries no such name.

@@ -45,7 +45,8 @@ struct Activity {
 std::string_view ActivityName(Activity::Kind kind);
 
 // Given to the engine in EngineOptions; outlives it. Called on the thread where the change happens, without locks held,
-// from several threads at once. Must not block, and must not call the engine.
+// from several threads at once; records of different threads may come out of order. Must not block, throw or call the
+// engine.
 class Observer {
  public:
   virtual ~Observer() = default;
