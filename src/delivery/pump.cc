@@ -71,8 +71,7 @@ std::size_t Pump::Claim() {
   want = std::min(want, static_cast<std::size_t>(w.executor.batch()));
   // Events of a run that nobody can take away are leased for ever, but not without end: a drain must get them back.
   const Code* claimed_for = slot->Protect(*entry);
-  const Instant lease =
-      claimed_for != nullptr && claimed_for->release_on_overrun ? Instant::Never() : Instant{kForeverNs - 1};
+  const Instant lease = claimed_for != nullptr && claimed_for->release_on_overrun ? Instant::Never() : kLeaseWithoutEnd;
   invoker->Unprotect(*slot, *entry);
   const std::size_t claimed = delivery_.queue_.Claim(*entry, std::span(events).first(want), now_, lease);
   batch_.Fill(std::span(events).first(claimed));

@@ -379,7 +379,8 @@ Instant InMemory::Advance(Instant now) {
     PopTimers(now, &news);
     PopLeases(now, &news);
     // A lane's timer stays when its events are claimed; while none is ready anywhere, it means nothing.
-    next = std::min(timers_.NextDue(), leases_.NextDue());
+    next = timers_.NextDue();
+    if (const Instant lease = leases_.NextDue(); lease < kLeaseWithoutEnd) next = std::min(next, lease);
     if (ready_ > 0) next = std::min(next, lane_timers_.NextDue());
     next_due_ = next;
   }
@@ -569,7 +570,7 @@ void InMemory::SetLease(const EventRef& event, Instant lease, News* news) {
   Event* const leased = EventRef(event).Release();
   leases_.Arm(leased, lease);
   leased->place = kLeased;
-  TellDue(lease, news);
+  if (lease < kLeaseWithoutEnd) TellDue(lease, news);
 }
 
 void InMemory::EndLease(Event* event) {

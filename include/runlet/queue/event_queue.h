@@ -45,6 +45,10 @@ struct Settlement {
   bool stale = false;  // out
 };
 
+// A lease that ends only when ClaimLost asks for all, at Instant::Never(): for runs that nobody can take away. A lease
+// that ends at Never() itself cannot be got back at all, and costs the queue nothing.
+inline constexpr Instant kLeaseWithoutEnd{kForeverNs - 1};
+
 // At quiescence accepted = ended + waiting + running, and waiting = ready + delayed.
 struct QueueStats {
   std::uint64_t accepted = 0;  // redriven events count again
