@@ -45,9 +45,9 @@ class EngineCore final : public Alarm, public std::enable_shared_from_this<Engin
   const EngineOptions options_;
   const ForkGuard fork_guard_;
   const Clock& clock_;
-  std::unique_ptr<Executor> own_executor_;
-  ElasticPool* pool_ = nullptr;  // the own executor, by kind
+  ElasticPool* pool_ = nullptr;  // the own executor, by kind; set while it is made
   PollExecutor* poll_ = nullptr;
+  std::unique_ptr<Executor> own_executor_;
   Executor& executor_;
   Slots slots_;
   Registry registry_;

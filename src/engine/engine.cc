@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "engine/core.h"
 
 namespace runlet {
@@ -193,6 +195,14 @@ QueueStats Engine::queue_stats() const { return core_->queue_->stats(); }
 int Engine::abandoned() const { return core_->admission_.abandoned(); }
 
 std::size_t Engine::Poll() { return core_->poll_ != nullptr ? core_->poll_->Poll() : 0; }
+
+absl::Duration Engine::NextPoll() const {
+  if (core_->poll_ == nullptr) return absl::InfiniteDuration();
+  const Instant due = core_->poll_->NextDue();
+  if (due.never()) return absl::InfiniteDuration();
+  return absl::Nanoseconds(std::max<std::int64_t>(0, due.Since(core_->clock_.Now())));
+}
+
 absl::Status Engine::WaitIdle(absl::Duration timeout) { return core_->WaitIdle(timeout); }
 DrainReport Engine::Drain(absl::Duration soft, absl::Duration hard) { return core_->Drain(soft, hard); }
 

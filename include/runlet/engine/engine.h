@@ -143,6 +143,9 @@ class Engine {
   // With NoThreads: does what is due, runs what is ready now, and says how many pieces of work that was. With other
   // threads there is nothing to do.
   std::size_t Poll();
+  // How long an event loop may sleep before the next Poll(), unless it makes calls meanwhile: zero when there is work now,
+  // infinite when nothing is due by itself.
+  absl::Duration NextPoll() const;
   // Blocks until every accepted event has ended and nothing runs. DeadlineExceeded with the numbers after `timeout`.
   [[nodiscard]] absl::Status WaitIdle(absl::Duration timeout = absl::InfiniteDuration());
   // Closes the engine for good: new calls are refused. Up to `soft` accepted events go on and end; then handlers are
