@@ -18,6 +18,7 @@ struct ElasticPool::Thread {
   ElasticPool* pool;
   std::list<std::unique_ptr<Thread>>::iterator place;
   pthread_t handle = {};
+  bool busy = false;                 // guarded by the pool's lock
   bool written_off = false;          // guarded by the pool's lock
   std::shared_ptr<void> keep_alive;  // set when written off
 };
@@ -45,10 +46,12 @@ int ElasticPool::Detach(Instant until) {
     dropped = std::exchange(head_, nullptr);
     tail_ = nullptr;
     work_or_end_.NotifyAll();
+    // A thread without work leaves at once; one that has work, by `until`.
+    const auto busy = [](const std::unique_ptr<Thread>& thread) { return thread->busy; };
     while (!threads_.empty()) {
       const std::int64_t left = until.never() ? kForeverNs : until.Since(clock_.Now());
-      if (left <= 0) break;
-      if (until.never()) {
+      if (left <= 0 && std::all_of(threads_.begin(), threads_.end(), busy)) break;
+      if (until.never() || left <= 0) {
         thread_left_.Wait(&mu_);
       } else {
         thread_left_.WaitFor(&mu_, left);
@@ -147,9 +150,11 @@ void ElasticPool::Loop(Thread& thread) {
 
 Work* ElasticPool::NextWork(Thread& thread) {
   MutexLock lock(&mu_);
+  thread.busy = false;
   for (;;) {
     if (thread.written_off || detached_) return nullptr;
     if (head_ != nullptr) {
+      thread.busy = true;
       Work* work = std::exchange(head_, head_->next);
       ++taken_;
       // Woken threads wake the next one, so that a producer pays for one wake-up only.
