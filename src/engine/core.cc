@@ -119,6 +119,9 @@ absl::Status EngineCore::Publish(std::string_view name, Handler handler, Functio
     old = entry->code.exchange(code.release(), std::memory_order_seq_cst);
   }
   slots_.Retire(old);
+  invoker_.Observe({.kind = existing ? Activity::Kind::kReplaced : Activity::Kind::kRegistered,
+                    .at = clock_.Now(),
+                    .function = entry->name});
   if (existing) {
     admission_.Changed();
     delivery_.Wake(*entry->lane);
@@ -139,6 +142,9 @@ absl::Status EngineCore::Remove(std::string_view name) {
   }
   const std::shared_ptr<DeadLetterQueue> sink = old->config.event_invoke.dead_letter_queue;
   slots_.Retire(old);
+  invoker_.Observe({.kind = Activity::Kind::kRemoved, .at = clock_.Now(), .function = entry->name});
+  // What it had reserved is everyone's now.
+  admission_.Changed();
   delivery_.EndWaiting(*entry, sink);
   return absl::OkStatus();
 }

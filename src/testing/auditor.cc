@@ -29,9 +29,21 @@ void Auditor::OnActivity(const Activity& activity) {
     case Activity::Kind::kRefused:
       if (runs_.contains(activity.request_id)) report_(2, "a call was refused after it had begun");
       break;
+    case Activity::Kind::kRegistered:
+    case Activity::Kind::kReplaced:
+    case Activity::Kind::kRemoved: OnPublished(activity); break;
     case Activity::Kind::kLateResult:
     case Activity::Kind::kDeadLetterError: break;
   }
+}
+
+void Auditor::OnPublished(const Activity& activity) {
+  FunctionState& function = functions_[std::string(activity.function)];
+  const absl::StatusOr<FunctionConfig> config = engine_->Config(activity.function);
+  const std::optional<int> reserved = config.ok() ? config->reserved_concurrency : std::nullopt;
+  if (reserved == function.reserved) return;
+  function.reserved = reserved;
+  caps_in_flux_ = caps_in_flux_ || !engine_->idle();
 }
 
 void Auditor::OnEventAccepted(const Activity& activity) {
@@ -56,15 +68,12 @@ void Auditor::OnStarted(const Activity& activity) {
   run.function = activity.function;
   run.deadline = activity.due;
   run.borrowed = activity.borrowed;
-  if (config.ok()) {
-    run.released_at_deadline =
-        !activity.borrowed && config->run_on == RunOn::kPool && config->on_overrun != OnOverrun::kWait;
-    if (config->reserved_concurrency.has_value() && function.running >= *config->reserved_concurrency) {
-      report_(5, fmt::format("{} executions of \"{}\" run, but {} are reserved", function.running + 1,
-                             activity.function, *config->reserved_concurrency));
-    }
+  run.watched = activity.watched;
+  if (function.reserved.has_value() && function.running >= *function.reserved && !caps_in_flux_) {
+    report_(5, fmt::format("{} executions of \"{}\" run, but {} are reserved", function.running + 1, activity.function,
+                           *function.reserved));
   }
-  if (!activity.borrowed && ++running_ > concurrency_) {
+  if (!activity.borrowed && ++running_ > concurrency_ && !caps_in_flux_) {
     report_(5, fmt::format("{} executions run, but the engine's concurrency is {}", running_, concurrency_));
   }
   ++function.running;
@@ -84,6 +93,10 @@ void Auditor::OnStarted(const Activity& activity) {
       report_(3, fmt::format("attempt {} of event {} calls itself {}", event.attempts, activity.request_id.ToString(),
                              activity.attempt));
     }
+    // Waiting events run by the configuration that the function has then.
+    if (config.ok()) {
+      event.attempts_max = std::max(event.attempts_max, 1 + config->event_invoke.maximum_retry_attempts);
+    }
     if (event.attempts > event.attempts_max) {
       report_(3, fmt::format("event {} runs for the {}th time, {} are allowed", activity.request_id.ToString(),
                              event.attempts, event.attempts_max));
@@ -95,7 +108,7 @@ void Auditor::OnStarted(const Activity& activity) {
     if (activity.at >= event.expires)
       report_(4, fmt::format("event {} runs although it is too old", activity.request_id.ToString()));
   }
-  if (run.released_at_deadline) deadlines_.emplace(run.deadline, activity.request_id);
+  if (run.watched) deadlines_.emplace(run.deadline, activity.request_id);
   runs_[activity.request_id] = std::move(run);
 }
 
@@ -135,6 +148,7 @@ void Auditor::OnEventEnded(const Activity& activity) {
 
 void Auditor::CheckStep(const Engine& engine) {
   const QueueStats stats = engine.queue_stats();
+  caps_in_flux_ = caps_in_flux_ && !engine.idle();
   const std::size_t live = stats.ready + stats.delayed + stats.running;
   if (stats.accepted != stats.ended + live) {
     report_(1, fmt::format("{} events accepted, but {} ended, {} ready, {} delayed and {} running", stats.accepted,

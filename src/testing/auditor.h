@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -43,15 +44,17 @@ class Auditor final : public Observer {
     std::string function;
     Instant deadline;
     bool borrowed = false;
-    bool released_at_deadline = false;
+    bool watched = false;
   };
   struct FunctionState {
+    std::optional<int> reserved;
     int running = 0;
     std::uint64_t invocations = 0;
     std::uint64_t errors = 0;
     std::int64_t billed_ms = 0;
   };
 
+  void OnPublished(const Activity& activity);
   void OnEventAccepted(const Activity& activity);
   void OnStarted(const Activity& activity);
   void OnRunEnded(const Activity& activity);
@@ -70,6 +73,9 @@ class Auditor final : public Observer {
   std::uint64_t accepted_ = 0;
   std::uint64_t ended_ = 0;
   int running_ = 0;  // on permits of their own
+  // A change of reservations lets go on what was admitted before, beyond the new caps: these hold again once nothing of
+  // that is left.
+  bool caps_in_flux_ = false;
 };
 
 }  // namespace runlet::testing

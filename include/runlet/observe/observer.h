@@ -27,10 +27,14 @@ struct Activity {
     kEnded,            // an event's end, in `condition`
     kRedriven,         // a dead letter was accepted again, as `request_id`
     kDeadLetterError,  // a DeadLetterQueue failed to take a letter
+    kRegistered,       // a function has code and configuration now,
+    kReplaced,         // ... has others now,
+    kRemoved,          // ... has none any more
   };
   Kind kind = Kind::kAccepted;
   InvocationType type = InvocationType::kRequestResponse;
   bool borrowed = false;  // kStarted: runs on the permit of the handler that called it
+  bool watched = false;   // kStarted: ends at the deadline, whatever the handler does
   Condition condition = Condition::kSuccess;
   int attempt = 0;
   int depth = 1;
