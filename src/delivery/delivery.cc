@@ -220,7 +220,7 @@ void Delivery::TurnedAway(Lane& lane) {
     }
     slot->meter(lane.entry).throttles.Add(1);
     const Instant due = now.After(BackoffNs(event.throttles));
-    if (due > event.expires) {
+    if (due >= event.expires) {
       --event.attempts;
       settlement = End(std::move(events[i]), event.fence, Condition::kEventAgeExceeded);
       continue;
@@ -281,7 +281,7 @@ Settlement Delivery::Decide(EventRef event, std::uint64_t fence, const EventInvo
     return End(std::move(event), fence, Condition::kRetriesExhausted);
   const Instant due = now.After(RetryWaitNs(config.retry_policy, event->attempts, random));
   // Lambda looks ahead: an event that would be too old at its next attempt is given up now.
-  if (due > event->expires) return End(std::move(event), fence, Condition::kEventAgeExceeded);
+  if (due >= event->expires) return End(std::move(event), fence, Condition::kEventAgeExceeded);
   if (invoker_.observed()) {
     Activity scheduled = About(*event, Activity::Kind::kRetryScheduled, now);
     scheduled.due = due;

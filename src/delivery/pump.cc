@@ -105,6 +105,7 @@ bool Pump::RunEvent(EventRef event) {
   started = now_;
   code = slot->Protect(*entry);
   if (code == nullptr) {
+    --event_->attempts;
     Put(Delivery::End(std::move(event_), fence_, Condition::kFunctionRemoved));
     return true;
   }
