@@ -22,12 +22,16 @@ for binary in engine_bench testing_bench; do
       }
     }
     $1 == "order" { order[++rows] = $2; next }
-    $1 == "name" { for (i = 1; i <= NF; i++) if ($i ~ /items_per_second/) items = i; next }
+    $1 == "name" {
+      for (i = 1; i <= NF; i++) { if ($i == "items_per_second") items = i; if ($i == "label") label = i }
+      next
+    }
     {
       name = $1
       gsub(/"/, "", name)
       if (!items || name ~ /_(mean|median|stddev|cv)$/ || $items <= 0) next
       value[name, ++count[name]] = 1e9 / $items
+      told[name] = $label
     }
     END {
       for (r = 1; r <= rows; r++) {
@@ -48,7 +52,9 @@ for binary in engine_bench testing_bench; do
         row = name
         sub(/^[^\/]*\//, "", row)
         sub(/\/real_time/, "", row)
-        printf "  %-44s %11.1f %11.1f %8.2f %8.2f\n", row, median, v[1], median / base_median, v[1] / base_best
+        gsub(/"/, "", told[name])
+        printf "  %-44s %11.1f %11.1f %8.2f %8.2f  %s\n", row, median, v[1], median / base_median, v[1] / base_best,
+               told[name]
       }
     }'
 done

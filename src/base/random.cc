@@ -2,7 +2,6 @@
 
 #include <sys/random.h>
 
-#include <bit>
 #include <chrono>
 
 namespace runlet {
@@ -23,18 +22,6 @@ std::uint64_t SplitMix64(std::uint64_t* state) {
 
 Random::Random(std::uint64_t seed) {
   for (std::uint64_t& word : state_) word = SplitMix64(&seed);
-}
-
-std::uint64_t Random::Next() {
-  const std::uint64_t result = std::rotl(state_[1] * 5, 7) * 9;
-  const std::uint64_t shifted = state_[1] << 17;
-  state_[2] ^= state_[0];
-  state_[3] ^= state_[1];
-  state_[1] ^= state_[2];
-  state_[0] ^= state_[3];
-  state_[2] ^= shifted;
-  state_[3] = std::rotl(state_[3], 45);
-  return result;
 }
 
 // Lemire's multiplication: the high word of draw * n is uniform once the draws are rejected whose low word falls into

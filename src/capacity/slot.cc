@@ -7,13 +7,9 @@ namespace {
 
 std::atomic<std::uint64_t> next_serial{1};
 
-struct Hint {
-  std::uint64_t serial;
-  Slot* slot;
-};
-constinit thread_local Hint hint{0, nullptr};
-
 }  // namespace
+
+Meter& Slot::AddMeter(std::size_t index) { return meters_.Set(index, std::make_unique<Meter>()); }
 
 Instant Slot::ExpireOverrun(Instant now, Instant limit) {
   std::uint64_t run = run_.load(std::memory_order_seq_cst);
@@ -42,10 +38,11 @@ void Slots::ForEach(F f) const {
   for (std::size_t i = 0; i < count; ++i) f(*slots_.Get(i));
 }
 
-Slot& Slots::Take() {
-  if (hint.serial == serial_ && hint.slot->taken_.exchange(1, std::memory_order_acquire) == 0) return *hint.slot;
+thread_local constinit Slots::Hint Slots::hint_{0, nullptr};
+
+Slot& Slots::TakeAnother() {
   Slot* slot = FindFree();
-  hint = {serial_, slot};
+  hint_ = {serial_, slot};
   return *slot;
 }
 

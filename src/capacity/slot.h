@@ -85,7 +85,7 @@ class alignas(64) Slot {
   }
   Meter& meter(const FunctionIdentity& function) {
     Meter* meter = meters_.Get(function.index);
-    return meter != nullptr ? *meter : meters_.Set(function.index, std::make_unique<Meter>());
+    return meter != nullptr ? *meter : AddMeter(function.index);
   }
   void AddTo(const FunctionIdentity& function, FunctionMetrics& sum) const {
     if (const Meter* meter = meters_.Get(function.index); meter != nullptr) meter->AddTo(sum);
@@ -93,6 +93,7 @@ class alignas(64) Slot {
 
  private:
   friend class Slots;
+  [[gnu::cold]] Meter& AddMeter(std::size_t index);
   enum : std::uint64_t { kIdle = 0, kRunning = 1, kBeingTaken = 2, kTakenAway = 3 };
 
   std::atomic<std::uint32_t> taken_{0};
@@ -113,7 +114,11 @@ class Slots {
   ~Slots();
 
   // Never fails and never waits. A thread gets the slot that it had last, when that is free.
-  Slot& Take();
+  Slot& Take() {
+    if (hint_.serial == serial_ && hint_.slot->taken_.exchange(1, std::memory_order_acquire) == 0) [[likely]]
+      return *hint_.slot;
+    return TakeAnother();
+  }
   void Give(Slot& slot) { slot.taken_.store(0, std::memory_order_release); }
 
   // Ends every run whose deadline has passed, and returns the earliest deadline of the others.
@@ -127,10 +132,17 @@ class Slots {
   FunctionMetrics Sum(const FunctionIdentity& function) const;
 
  private:
+  struct Hint {
+    std::uint64_t serial;
+    Slot* slot;
+  };
+
+  Slot& TakeAnother() RUNLET_EXCLUDES(mu_);
   Slot* FindFree() RUNLET_EXCLUDES(mu_);
   template <typename F>
   void ForEach(F f) const;
 
+  static thread_local constinit Hint hint_;  // the slot that this thread had last
   const std::uint64_t serial_;  // names this object among all that ever lived: a thread's hint may be of a dead one
   const std::uint64_t seed_;
   std::atomic<std::size_t> count_{0};

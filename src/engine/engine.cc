@@ -94,8 +94,8 @@ absl::Status Engine::CheckTypes(FunctionEntry* entry, std::string_view name, con
 // ---- calls ----
 
 absl::Status Engine::InvokeErased(EngineCore* core, const ErasedCall& call, const InvokeOptions& options) {
-  if (absl::Status alive = core->CheckAlive(call.name); !alive.ok()) [[unlikely]]
-    return alive;
+  if (core->fork_guard_.forked()) [[unlikely]]
+    return core->CheckAlive(call.name);
   if (call.entry == nullptr) [[unlikely]]
     return Invoker::NotFound(call.name);
   return core->invoker_.Invoke(*call.entry, {call.in, call.event, true, call.out, call.result}, options);
@@ -113,7 +113,8 @@ StartedCall* Engine::StartErased(EngineCore* core, const ErasedCall& call, const
 absl::Status Engine::PostErased(EngineCore* core, std::span<const ErasedCall> calls, std::span<RequestId> ids) {
   if (calls.empty()) return absl::OkStatus();
   const ErasedCall& first = calls.front();
-  if (absl::Status alive = core->CheckAlive(first.name); !alive.ok()) return alive;
+  if (core->fork_guard_.forked()) [[unlikely]]
+    return core->CheckAlive(first.name);
   if (first.entry == nullptr) return Invoker::NotFound(first.name);
   if (calls.size() == 1) {
     const Ask ask{first.in, first.event, true, first.out, nullptr};

@@ -2,6 +2,8 @@
 #ifndef RUNLET_SRC_INVOKE_EXECUTION_H_
 #define RUNLET_SRC_INVOKE_EXECUTION_H_
 
+#include <utility>
+
 #include "capacity/admission.h"
 #include "capacity/slot.h"
 #include "function/entry.h"
@@ -19,9 +21,9 @@ class Execution : public Watched {
   void OnOverrun(Instant now) override = 0;
 
   // The innermost execution on this thread, of whatever engine; nullptr outside of handlers.
-  static Execution* Current();
+  static Execution* Current() { return current_; }
   // For those who switch stacks, and for Invoker. Returns what was current.
-  static Execution* SetCurrent(Execution* execution);
+  static Execution* SetCurrent(Execution* execution) { return std::exchange(current_, execution); }
 
   Invocation invocation;
   Invoker* invoker = nullptr;
@@ -37,6 +39,10 @@ class Execution : public Watched {
  protected:
   Execution() = default;
   ~Execution() = default;
+
+ private:
+  // Fibers change stacks, never threads: its address may be kept across a switch, and its value is memory.
+  static thread_local constinit Execution* current_;
 };
 
 }  // namespace runlet

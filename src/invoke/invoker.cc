@@ -87,6 +87,14 @@ absl::Status Invoker::CheckCall(const FunctionEntry& entry, const Code& code, co
   return absl::OkStatus();
 }
 
+inline bool Invoker::IsPlain(const Code& code, const Ask& ask, const InvokeOptions& options,
+                             const Execution* parent) const {
+  const HandlerOps& ops = code.handler.ops();
+  return ops.in == ask.in && ops.out == ask.out &&
+         (!ops.event_is_view || static_cast<const std::string_view*>(ask.event)->size() <= w_.limits.request) &&
+         options.client_context.empty() && (parent == nullptr || parent->invocation.depth < kDepthMax);
+}
+
 absl::Status Invoker::CheckDepth(const FunctionEntry& entry, const Execution* parent) const {
   if (parent == nullptr || parent->invocation.depth < kDepthMax) return absl::OkStatus();
   return Refused(absl::StatusCode::kFailedPrecondition, reason::kRecursiveInvocation,
@@ -106,11 +114,16 @@ absl::Status Invoker::Refuse(const FunctionEntry& entry, absl::Status status) {
   return status;
 }
 
-absl::Status Invoker::Admit(FunctionEntry& entry, const Execution* parent, const InvokeOptions& options, Slot& slot,
-                            Admission::Permit* permit) {
+inline absl::Status Invoker::Admit(FunctionEntry& entry, const Execution* parent, const InvokeOptions& options,
+                                   Slot& slot, Admission::Permit* permit) {
   *permit = w_.admission.TryAdmit(entry, parent != nullptr && !RUNLET_PLANTED("nested-takes-a-permit"));
   if (permit->admitted) [[likely]]
     return absl::OkStatus();
+  return AdmitLater(entry, parent, options, slot, permit);
+}
+
+absl::Status Invoker::AdmitLater(FunctionEntry& entry, const Execution* parent, const InvokeOptions& options,
+                                 Slot& slot, Admission::Permit* permit) {
   if (options.wait_for_capacity > absl::ZeroDuration()) {
     // What only this call's own ancestors hold cannot come free while it waits.
     int held = 0;
@@ -128,8 +141,8 @@ absl::Status Invoker::Admit(FunctionEntry& entry, const Execution* parent, const
   return w_.admission.Refusal(entry);
 }
 
-Instant Invoker::DeadlineOf(const Code& code, const InvokeOptions& options, const Execution* parent,
-                            Instant now) const {
+inline Instant Invoker::DeadlineOf(const Code& code, const InvokeOptions& options, const Execution* parent,
+                                   Instant now) const {
   std::int64_t timeout = code.timeout_ns;
   if (options.timeout != absl::InfiniteDuration())
     timeout = std::clamp<std::int64_t>(Nanos(options.timeout), 0, timeout);
@@ -152,13 +165,15 @@ absl::Status Invoker::Invoke(FunctionEntry& entry, const Ask& ask, const InvokeO
   };
   if (code == nullptr) [[unlikely]]
     return leave(NotFound(entry.name));
-  if (absl::Status status = CheckCall(entry, *code, ask, options); !status.ok()) [[unlikely]]
-    return leave(std::move(status));
-  if (absl::Status status = CheckDepth(entry, parent); !status.ok()) [[unlikely]]
-    return leave(std::move(status));
+  if (!IsPlain(*code, ask, options, parent)) [[unlikely]] {
+    if (absl::Status status = CheckCall(entry, *code, ask, options); !status.ok()) return leave(std::move(status));
+    if (absl::Status status = CheckDepth(entry, parent); !status.ok()) return leave(std::move(status));
+  }
 
   if (code->config.run_on == RunOn::kCaller || parent != nullptr || w_.executor.runs_on_waiter()) {
-    return RunHere(entry, ask, options, slot, *code, parent, w_.clock.Now());
+    if (SameType(code->handler.ops().in, ask.in)) [[likely]]
+      return RunHere(entry, ask, options, slot, *code, parent);
+    return DecodeAndRunHere(entry, ask, options, slot, *code, parent);
   }
   Unprotect(slot, entry);
   w_.slots.Give(slot);
@@ -186,22 +201,25 @@ class ExecutionHere final : public Execution {
 
 }  // namespace
 
-absl::Status Invoker::RunHere(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options, Slot& slot,
-                              const Code& code, Execution* parent, Instant now) {
-  const HandlerOps& ops = code.handler.ops();
-  if (!SameType(ops.in, ask.in)) {
-    // Bytes for a typed function.
-    AnyValue event(ops.in);
-    absl::Status decoded = Decode(entry, code, *static_cast<std::string_view*>(ask.event), event.get());
-    if (!decoded.ok()) {
-      Unprotect(slot, entry);
-      w_.slots.Give(slot);
-      return Refuse(entry, std::move(decoded));
-    }
-    event.set_holds(true);
-    return RunHere(entry, Ask{ops.in, event.get(), true, ask.out, ask.result}, options, slot, code, parent, now);
+absl::Status Invoker::DecodeAndRunHere(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options, Slot& slot,
+                                       const Code& code, Execution* parent) {
+  const Type* const type = code.handler.ops().in;
+  AnyValue event(type);
+  absl::Status decoded = Decode(entry, code, *static_cast<std::string_view*>(ask.event), event.get());
+  if (!decoded.ok()) {
+    Unprotect(slot, entry);
+    w_.slots.Give(slot);
+    return Refuse(entry, std::move(decoded));
   }
+  event.set_holds(true);
+  return RunHere(entry, Ask{type, event.get(), true, ask.out, ask.result}, options, slot, code, parent);
+}
 
+// The fast path of calls that change no thread, in one piece: what it calls is inlined here, or is seldom needed.
+[[gnu::always_inline]] inline absl::Status Invoker::RunHere(FunctionEntry& entry, const Ask& ask,
+                                                            const InvokeOptions& options, Slot& slot, const Code& code,
+                                                            Execution* parent) {
+  Instant now = w_.clock.Now();
   ExecutionHere x;
   if (absl::Status status = Admit(entry, parent, options, slot, &x.permit); !status.ok()) [[unlikely]] {
     Unprotect(slot, entry);
@@ -225,15 +243,21 @@ absl::Status Invoker::RunHere(FunctionEntry& entry, const Ask& ask, const Invoke
     LetGo(x);
     return Refuse(entry, TooLate(entry));
   }
-  Begin(x);
-  absl::Status status = Run(x, ask);
-  status = Conclude(x, ask, std::move(status));
+  BeginInline(x);
+  absl::Status status = RunInline(x, ask);
+  status = ConcludeInline(x, ask, std::move(status), nullptr);
   w_.admission.Leave(x.permit);
   LetGo(x);
   return status;
 }
 
-void Invoker::Begin(Execution& x) {
+void Invoker::Begin(Execution& x) { BeginInline(x); }
+absl::Status Invoker::Run(Execution& x, const Ask& ask) { return RunInline(x, ask); }
+absl::Status Invoker::Conclude(Execution& x, const Ask& ask, absl::Status status, Instant* ended) {
+  return ConcludeInline(x, ask, std::move(status), ended);
+}
+
+[[gnu::always_inline]] inline void Invoker::BeginInline(Execution& x) {
   const Life now_life = life_.load(std::memory_order_relaxed);
   x.slot->stop().store(static_cast<std::uint32_t>(now_life >= Life::kStopping ? StopReason::kDrain : StopReason::kNone),
                        std::memory_order_relaxed);
@@ -246,60 +270,62 @@ void Invoker::Begin(Execution& x) {
     Observe(About(x, Activity::Kind::kStarted, x.started));
 }
 
-absl::Status Invoker::Run(Execution& x, const Ask& ask) {
-  const HandlerOps& ops = x.code->handler.ops();
+[[gnu::always_inline]] inline absl::Status Invoker::RunInline(Execution& x, const Ask& ask) {
   Context context(x.invocation, w_.clock, x.slot->stop(), *this);
   // Also the caller's execution when this call is not nested: a handler of another engine may be below.
   x.parent = Execution::SetCurrent(&x);
-  absl::Status status = w_.interceptor == nullptr ? absl::OkStatus() : w_.interceptor->BeforeHandler(context);
-  if (!status.ok()) {
-    // Ends like a handler that returned it.
-  } else if (SameType(ops.out, ask.out)) [[likely]] {
-    status = x.code->handler.Call({ask.event, ask.last_use, context, ask.result});
-  } else {
-    // A typed result for a caller of bytes.
-    AnyValue result(ops.out);
-    status = x.code->handler.Call({ask.event, ask.last_use, context, result.get()});
-    if (status.ok()) {
-      result.set_holds(true);
-      absl::StatusOr<std::string> bytes =
-          ops.out_codec != nullptr
-              ? ops.out_codec->encode(result.get())
-              : absl::StatusOr<std::string>(absl::FailedPreconditionError(
-                    fmt::format("{} had no codec where function \"{}\" was registered", ops.out->name, x.entry->name)));
-      if (bytes.ok()) {
-        ::new (ask.result) std::string(*std::move(bytes));
-      } else {
-        status = Thrown("Runtime.MarshalError", View(bytes.status().message()));
-      }
-    }
-  }
+  const bool plain = w_.interceptor == nullptr && x.code->handler.ops().out == ask.out;
+  absl::Status status =
+      plain ? x.code->handler.Call({ask.event, ask.last_use, context, ask.result}) : RunWithCare(x, ask, context);
   Execution::SetCurrent(x.parent);
+  return status;
+}
+
+absl::Status Invoker::RunWithCare(Execution& x, const Ask& ask, Context& context) {
+  if (w_.interceptor != nullptr) {
+    // Ends like a handler that returned it.
+    if (absl::Status status = w_.interceptor->BeforeHandler(context); !status.ok()) return status;
+  }
+  const HandlerOps& ops = x.code->handler.ops();
+  if (SameType(ops.out, ask.out)) return x.code->handler.Call({ask.event, ask.last_use, context, ask.result});
+  // A typed result for a caller of bytes.
+  AnyValue result(ops.out);
+  absl::Status status = x.code->handler.Call({ask.event, ask.last_use, context, result.get()});
+  if (!status.ok()) return status;
+  result.set_holds(true);
+  absl::StatusOr<std::string> bytes =
+      ops.out_codec != nullptr
+          ? ops.out_codec->encode(result.get())
+          : absl::StatusOr<std::string>(absl::FailedPreconditionError(
+                fmt::format("{} had no codec where function \"{}\" was registered", ops.out->name, x.entry->name)));
+  if (!bytes.ok()) return Thrown("Runtime.MarshalError", View(bytes.status().message()));
+  ::new (ask.result) std::string(*std::move(bytes));
   return status;
 }
 
 bool Invoker::End(Execution& x) { return x.worker == nullptr || x.slot->EndWatched(); }
 
-absl::Status Invoker::Conclude(Execution& x, const Ask& ask, absl::Status status, Instant* ended) {
+inline bool Invoker::ResponseTooLarge(const Ask& ask) const {
+  return IsBytes(ask.out) && static_cast<const std::string*>(ask.result)->size() > w_.limits.response;
+}
+
+absl::Status Invoker::ErrorOf(const Execution& x, const Ask& ask, absl::Status status, bool late) const {
+  if (status.ok()) ask.out->destroy(ask.result);
+  if (late) return TimedOut(x);
+  if (!status.ok()) return AsFunctionError(std::move(status));
+  return AsFunctionError(
+      absl::OutOfRangeError(
+          fmt::format("Response payload size exceeded maximum allowed payload size ({} bytes).", w_.limits.response)),
+      "Function.ResponseSizeTooLarge");
+}
+
+[[gnu::always_inline]] inline absl::Status Invoker::ConcludeInline(Execution& x, const Ask& ask, absl::Status status,
+                                                                   Instant* ended) {
   const Instant now = w_.clock.Now();
   if (ended != nullptr) *ended = now;
   const bool late = now >= x.invocation.deadline;
-  if (status.ok()) [[likely]] {
-    if (late) [[unlikely]] {
-      ask.out->destroy(ask.result);
-    } else if (IsBytes(ask.out) && static_cast<const std::string*>(ask.result)->size() > w_.limits.response)
-        [[unlikely]] {
-      ask.out->destroy(ask.result);
-      status = AsFunctionError(
-          absl::OutOfRangeError(fmt::format("Response payload size exceeded maximum allowed payload size ({} bytes).",
-                                            w_.limits.response)),
-          "Function.ResponseSizeTooLarge");
-    }
-  } else {
-    status = AsFunctionError(std::move(status));
-  }
-  if (late) [[unlikely]]
-    status = TimedOut(x);
+  if (!status.ok() || late || ResponseTooLarge(ask)) [[unlikely]]
+    status = ErrorOf(x, ask, std::move(status), late);
 
   Meter& meter = x.slot->meter(*x.entry);
   meter.AddExecution(RUNLET_PLANTED("half-billed") ? now.Since(x.started) / 2 : now.Since(x.started));
@@ -307,20 +333,19 @@ absl::Status Invoker::Conclude(Execution& x, const Ask& ask, absl::Status status
     meter.errors.Add(1);
     if (late) meter.timeouts.Add(1);
   }
-  if (observed()) [[unlikely]] {
-    Activity activity = About(x,
-                              status.ok() ? Activity::Kind::kSucceeded
-                              : late      ? Activity::Kind::kTimedOut
-                                          : Activity::Kind::kFailed,
-                              now);
-    const std::optional<FunctionError> error = FunctionErrorOf(status);
-    if (error.has_value()) {
-      activity.error_type = error->type;
-      activity.error_message = error->message;
-    }
-    Observe(activity);
-  }
+  if (observed()) [[unlikely]]
+    ObserveEnd(x, status, late, now);
   return status;
+}
+
+void Invoker::ObserveEnd(const Execution& x, const absl::Status& status, bool late, Instant now) const {
+  Activity activity = About(x, Activity::Kind::kSucceeded, now);
+  if (status.ok()) return Observe(activity);
+  activity.kind = late ? Activity::Kind::kTimedOut : Activity::Kind::kFailed;
+  const std::optional<FunctionError> error = FunctionErrorOf(status);
+  activity.error_type = error->type;
+  activity.error_message = error->message;
+  Observe(activity);
 }
 
 absl::Status Invoker::ConcludeOverrun(Execution& x, Instant now) {
@@ -378,6 +403,7 @@ Activity Invoker::About(const Execution& x, Activity::Kind kind, Instant at) con
   return {.kind = kind,
           .type = x.invocation.type,
           .borrowed = x.permit.permits == nullptr,
+          .watched = x.worker != nullptr,
           .attempt = x.invocation.attempt,
           .depth = x.invocation.depth,
           .at = at,

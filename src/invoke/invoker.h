@@ -126,13 +126,29 @@ class Invoker final : public ContextPort {
 
   // A call that its caller's thread runs.
   absl::Status RunHere(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options, Slot& slot, const Code& code,
-                       Execution* parent, Instant now);
+                       Execution* parent);
+  // The same with bytes for a typed function.
+  absl::Status DecodeAndRunHere(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options, Slot& slot,
+                                const Code& code, Execution* parent);
+  void BeginInline(Execution& x);
+  absl::Status RunInline(Execution& x, const Ask& ask);
+  absl::Status ConcludeInline(Execution& x, const Ask& ask, absl::Status status, Instant* ended);
+  // Run with an interceptor, or with a result that must become bytes.
+  absl::Status RunWithCare(Execution& x, const Ask& ask, Context& context);
+  void ObserveEnd(const Execution& x, const absl::Status& status, bool late, Instant now) const;
   absl::Status CheckCall(const FunctionEntry& entry, const Code& code, const Ask& ask,
                          const InvokeOptions& options) const;
   absl::Status CheckDepth(const FunctionEntry& entry, const Execution* parent) const;
+  // What nearly every call is: nothing for CheckCall and CheckDepth to find. False: ask them.
+  bool IsPlain(const Code& code, const Ask& ask, const InvokeOptions& options, const Execution* parent) const;
   absl::Status Admit(FunctionEntry& entry, const Execution* parent, const InvokeOptions& options, Slot& slot,
                      Admission::Permit* permit);
+  absl::Status AdmitLater(FunctionEntry& entry, const Execution* parent, const InvokeOptions& options, Slot& slot,
+                          Admission::Permit* permit);
   Instant DeadlineOf(const Code& code, const InvokeOptions& options, const Execution* parent, Instant now) const;
+  bool ResponseTooLarge(const Ask& ask) const;
+  // What a run ends with that was late, failed, or answered too much. Destroys what it answered.
+  absl::Status ErrorOf(const Execution& x, const Ask& ask, absl::Status status, bool late) const;
   Call* MakeCall(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options, const Execution* parent,
                  std::shared_ptr<void> keep_alive, absl::Status* refused);
 

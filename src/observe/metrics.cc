@@ -1,18 +1,9 @@
 #include "runlet/observe/metrics.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 namespace runlet {
-
-std::size_t DurationHistogram::BucketOf(std::int64_t ns) {
-  if (ns < 4) return static_cast<std::size_t>(std::max<std::int64_t>(ns, 0));
-  const auto value = static_cast<std::uint64_t>(ns);
-  const auto power = static_cast<std::size_t>(std::bit_width(value) - 1);
-  const std::size_t quarter = value >> (power - 2) & 3;
-  return std::min(4 * (power - 1) + quarter, kBuckets - 1);
-}
 
 std::int64_t DurationHistogram::UpperBound(std::size_t bucket) {
   if (bucket < 4) return static_cast<std::int64_t>(bucket);

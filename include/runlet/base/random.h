@@ -2,6 +2,7 @@
 #ifndef RUNLET_BASE_RANDOM_H_
 #define RUNLET_BASE_RANDOM_H_
 
+#include <bit>
 #include <cstdint>
 
 namespace runlet {
@@ -12,7 +13,17 @@ class Random {
  public:
   explicit Random(std::uint64_t seed);
 
-  std::uint64_t Next();
+  std::uint64_t Next() {
+    const std::uint64_t result = std::rotl(state_[1] * 5, 7) * 9;
+    const std::uint64_t shifted = state_[1] << 17;
+    state_[2] ^= state_[0];
+    state_[3] ^= state_[1];
+    state_[1] ^= state_[2];
+    state_[0] ^= state_[3];
+    state_[2] ^= shifted;
+    state_[3] = std::rotl(state_[3], 45);
+    return result;
+  }
   // Uniform in [0, n); 0 for n = 0.
   std::uint64_t Below(std::uint64_t n);
   // Uniform in [0, 1).

@@ -4,7 +4,9 @@
 
 #include <absl/time/time.h>
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -16,7 +18,13 @@ class DurationHistogram {
  public:
   static constexpr std::size_t kBuckets = 4 * 42;  // up to 2^42 ns, 73 minutes
 
-  static std::size_t BucketOf(std::int64_t ns);
+  static constexpr std::size_t BucketOf(std::int64_t ns) {
+    if (ns < 4) return static_cast<std::size_t>(std::max<std::int64_t>(ns, 0));
+    const auto value = static_cast<std::uint64_t>(ns);
+    const auto power = static_cast<std::size_t>(std::bit_width(value) - 1);
+    const std::size_t quarter = value >> (power - 2) & 3;
+    return std::min(4 * (power - 1) + quarter, kBuckets - 1);
+  }
   // The longest duration that falls into `bucket`.
   static std::int64_t UpperBound(std::size_t bucket);
 
