@@ -265,8 +265,8 @@ void BytesPerWaiting(benchmark::State& state) {
     while (engine->Poll() != 0) {
     }
   }
-  state.SetLabel(std::to_string(event / kWaiting) + " bytes; an AnyInvocable in a deque: " +
-                 std::to_string(task / kWaiting));
+  state.SetLabel(std::to_string(event / kWaiting) +
+                 " bytes; an AnyInvocable in a deque: " + std::to_string(task / kWaiting));
   state.SetItemsProcessed(state.iterations() * kWaiting);
 }
 BENCHMARK(BytesPerWaiting)->Name("memory/event_that_waits")->Iterations(2)->UseRealTime();
