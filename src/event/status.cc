@@ -10,7 +10,8 @@ namespace {
 constexpr char kFunctionErrorUrl[] = "runlet/function-error";
 constexpr char kThrownUrl[] = "runlet/thrown";
 constexpr char kReasonUrl[] = "runlet/reason";
-constexpr char kPermanentUrl[] = "runlet/permanent";
+constexpr char kPermanentUrl[] = "runlet/permanent";             // said by whoever returns the Status
+constexpr char kPermanentErrorUrl[] = "runlet/permanent-error";  // said by the handler that failed with it
 constexpr char kAcceptanceUnknownUrl[] = "runlet/acceptance-unknown";
 
 std::string_view CodeName(absl::StatusCode code) {
@@ -69,10 +70,17 @@ absl::Status Permanent(absl::Status status) {
   return status;
 }
 
-bool IsPermanent(const absl::Status& status) { return !status.ok() && status.GetPayload(kPermanentUrl).has_value(); }
+bool IsPermanent(const absl::Status& status) {
+  return !status.ok() &&
+         (status.GetPayload(kPermanentUrl).has_value() || status.GetPayload(kPermanentErrorUrl).has_value());
+}
 
 absl::Status AsFunctionError(absl::Status status, std::string_view type) {
+  // What a handler passes on from a call of its own keeps none of that call's marks.
   status.ErasePayload(kReasonUrl);
+  status.ErasePayload(kAcceptanceUnknownUrl);
+  status.ErasePayload(kPermanentErrorUrl);
+  if (status.ErasePayload(kPermanentUrl)) status.SetPayload(kPermanentErrorUrl, absl::Cord());
   status.SetPayload(kFunctionErrorUrl, absl::Cord(Absl(type)));
   return status;
 }

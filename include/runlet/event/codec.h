@@ -12,6 +12,13 @@
 #include <string_view>
 #include <system_error>
 #include <type_traits>
+#include <utility>
+
+#if defined(__cpp_exceptions)
+#include <cxxabi.h>
+
+#include <exception>
+#endif
 
 namespace runlet {
 
@@ -74,7 +81,7 @@ struct Codec<T> {
   }
 };
 
-// A codec without its type.
+// A codec without its type. What a codec throws comes back as InvalidArgument.
 struct CodecOps {
   absl::StatusOr<std::string> (*encode)(const void* value);
   absl::Status (*decode)(std::string_view bytes, void* storage);  // constructs *storage when OK
@@ -82,22 +89,52 @@ struct CodecOps {
 
 namespace internal_codec {
 
-template <typename T>
+#if defined(__cpp_exceptions)
+constexpr bool kExceptions = true;
+#else
+constexpr bool kExceptions = false;
+#endif
+
+// Runs the user's code, of result type R.
+template <typename R, bool exceptions, typename F>
+R Guarded(F f) {
+#if defined(__cpp_exceptions)
+  if constexpr (exceptions) {
+    try {
+      return f();
+    } catch (abi::__forced_unwind&) {
+      throw;
+    } catch (const std::exception& e) {
+      return absl::InvalidArgumentError(e.what());
+    } catch (...) {
+      return absl::InvalidArgumentError("the codec threw an exception");
+    }
+  }
+#endif
+  return f();
+}
+
+// `exceptions` is a parameter, so that a program whose parts are compiled with and without exceptions has two types
+// here, not two definitions of one.
+template <typename T, bool exceptions>
 struct Ops {
   static absl::StatusOr<std::string> Encode(const void* value) {
-    return Codec<T>::Encode(*static_cast<const T*>(value));
+    return Guarded<absl::StatusOr<std::string>, exceptions>(
+        [&]() -> absl::StatusOr<std::string> { return Codec<T>::Encode(*static_cast<const T*>(value)); });
   }
   static absl::Status Decode(std::string_view bytes, void* storage) {
-    absl::StatusOr<T> value = Codec<T>::Decode(bytes);
-    if (!value.ok()) return value.status();
-    ::new (storage) T(*std::move(value));
-    return absl::OkStatus();
+    return Guarded<absl::Status, exceptions>([&]() -> absl::Status {
+      absl::StatusOr<T> value = Codec<T>::Decode(bytes);
+      if (!value.ok()) return value.status();
+      ::new (storage) T(*std::move(value));
+      return absl::OkStatus();
+    });
   }
   static constexpr CodecOps kOps = {&Encode, &Decode};
 };
 // A function without a result answers `null`, as Lambda's do.
-template <>
-struct Ops<void> {
+template <bool exceptions>
+struct Ops<void, exceptions> {
   static absl::StatusOr<std::string> Encode(const void*) { return std::string("null"); }
   static absl::Status Decode(std::string_view, void*) { return absl::OkStatus(); }
   static constexpr CodecOps kOps = {&Encode, &Decode};
@@ -109,9 +146,9 @@ struct Ops<void> {
 template <typename T>
 constexpr const CodecOps* CodecOf() {
   if constexpr (std::is_void_v<T>) {
-    return &internal_codec::Ops<T>::kOps;
+    return &internal_codec::Ops<T, internal_codec::kExceptions>::kOps;
   } else if constexpr (HasCodec<T>) {
-    return &internal_codec::Ops<T>::kOps;
+    return &internal_codec::Ops<T, internal_codec::kExceptions>::kOps;
   } else {
     return nullptr;
   }

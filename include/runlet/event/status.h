@@ -49,7 +49,7 @@ std::string_view Reason(const absl::Status& status);
 bool AcceptanceUnknown(const absl::Status& status);
 
 // Marks the error that a handler returns as one that no retry can mend: the event ends at once as NotRetryable.
-// An OK status stays OK.
+// An OK status stays OK. A handler that passes on a permanent error of a function it called has to say so again.
 [[nodiscard]] absl::Status Permanent(absl::Status status);
 bool IsPermanent(const absl::Status& status);
 
