@@ -117,6 +117,23 @@ class Engine {
     return PostAllTyped<In, Out>(core_.get(), Find(function.name()), function.name(), events);
   }
 
+  // An event that is not of the function's type: says so, where overload resolution would only say that nothing fits.
+  template <typename In, typename Out, typename E>
+    requires(!std::is_convertible_v<E, In>)
+  typename Future<Out>::Result Invoke(const Function<In, Out>&, E&&, const InvokeOptions& = {}) {
+    static_assert(std::is_convertible_v<E, In>, "runlet: this is not an event of the function's event type");
+  }
+  template <typename In, typename Out, typename E>
+    requires(!std::is_convertible_v<E, In>)
+  Future<Out> Start(const Function<In, Out>&, E&&, const InvokeOptions& = {}) {
+    static_assert(std::is_convertible_v<E, In>, "runlet: this is not an event of the function's event type");
+  }
+  template <typename In, typename Out, typename E>
+    requires(!std::is_convertible_v<E, In>)
+  absl::StatusOr<RequestId> Post(const Function<In, Out>&, E&&) {
+    static_assert(std::is_convertible_v<E, In>, "runlet: this is not an event of the function's event type");
+  }
+
   // DryRun: OK when a call with this event would not be refused for what it is. Says nothing of capacity.
   [[nodiscard]] absl::Status Check(std::string_view name, std::string_view event);
 
@@ -143,8 +160,8 @@ class Engine {
   // With NoThreads: does what is due, runs what is ready now, and says how many pieces of work that was. With other
   // threads there is nothing to do.
   std::size_t Poll();
-  // How long an event loop may sleep before the next Poll(), unless it makes calls meanwhile: zero when there is work now,
-  // infinite when nothing is due by itself.
+  // How long an event loop may sleep before the next Poll(), unless it makes calls meanwhile: zero when there is work
+  // now, infinite when nothing is due by itself.
   absl::Duration NextPoll() const;
   // Blocks until every accepted event has ended and nothing runs. DeadlineExceeded with the numbers after `timeout`.
   [[nodiscard]] absl::Status WaitIdle(absl::Duration timeout = absl::InfiniteDuration());
