@@ -122,16 +122,19 @@ class Engine {
     requires(!std::is_convertible_v<E, In>)
   typename Future<Out>::Result Invoke(const Function<In, Out>&, E&&, const InvokeOptions& = {}) {
     static_assert(std::is_convertible_v<E, In>, "runlet: this is not an event of the function's event type");
+    __builtin_unreachable();
   }
   template <typename In, typename Out, typename E>
     requires(!std::is_convertible_v<E, In>)
   Future<Out> Start(const Function<In, Out>&, E&&, const InvokeOptions& = {}) {
     static_assert(std::is_convertible_v<E, In>, "runlet: this is not an event of the function's event type");
+    __builtin_unreachable();
   }
   template <typename In, typename Out, typename E>
     requires(!std::is_convertible_v<E, In>)
   absl::StatusOr<RequestId> Post(const Function<In, Out>&, E&&) {
     static_assert(std::is_convertible_v<E, In>, "runlet: this is not an event of the function's event type");
+    __builtin_unreachable();
   }
 
   // DryRun: OK when a call with this event would not be refused for what it is. Says nothing of capacity.
