@@ -130,7 +130,7 @@ absl::Status RegisterAll(runlet::Engine& engine, Results& results) {
         if (count.ok()) results.Add(file.path, *count);
         return count;
       },
-      {.timeout = absl::Seconds(10),
+      {.timeout = absl::Minutes(1),
        .reserved_concurrency = 4,
        .event_invoke = {.maximum_retry_attempts = 2, .retry_policy = runlet::RetryPolicy::Fixed(kRetryWait)}});
   if (!counter.ok()) return counter;
@@ -240,9 +240,9 @@ bool AddsUp(runlet::Engine& engine, std::uint64_t accepted, const Results& resul
   const runlet::FunctionMetrics m = engine.Metrics(kCountFile.name()).value();
   const std::uint64_t counted = results.summary().files;
   const std::uint64_t dead = engine.dead_letters().size();
-  const bool all = Holds(m.async_events_received == accepted, "every event was accepted once") &
-                   Holds(counted + m.async_events_dropped == accepted, "every event was counted or is dead") &
-                   Holds(dead + 1 == m.async_events_dropped, "every dead event but the redriven one is kept") &
+  const bool all = Holds(m.async_events_received == accepted, "every event was accepted once") &&
+                   Holds(counted + m.async_events_dropped == accepted, "every event was counted or is dead") &&
+                   Holds(dead + 1 == m.async_events_dropped, "every dead event but the redriven one is kept") &&
                    Holds(m.invocations == accepted + m.retries, "every attempt was one invocation");
   if (all) fmt::print("it adds up: {} events accepted = {} counted + {} dead + 1 redriven\n", accepted, counted, dead);
   return all;
@@ -276,8 +276,8 @@ int TakeCensus(const std::filesystem::path& root) {
   PrintDeadLetters(engine->dead_letters());
 
   const runlet::DeadLetterView dead = engine->dead_letters();
-  const bool good = DiedOf(runlet::Condition::kRetriesExhausted, 3, dead.Get(link)) &
-                    DiedOf(runlet::Condition::kRetriesExhausted, 3, dead.Get(poisoned)) &
+  const bool good = DiedOf(runlet::Condition::kRetriesExhausted, 3, dead.Get(link)) &&
+                    DiedOf(runlet::Condition::kRetriesExhausted, 3, dead.Get(poisoned)) &&
                     DiedOf(runlet::Condition::kNotRetryable, 1, dead.Get(folder));
   const std::uint64_t accepted = walk.files + 3 + 1;  // the spoiled ones, and the one that is redriven
   return good && MendAndRedrive(*engine, spoiled, link, results) && AddsUp(*engine, accepted, results) ? 0 : 1;
