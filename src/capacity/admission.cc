@@ -65,6 +65,7 @@ void Admission::ComeBack(FunctionEntry& entry) {
 void Admission::Changed() {
   changes_.fetch_add(1, std::memory_order_seq_cst);
   executor_.Unblock(&changes_);
+  if (listener_ != nullptr) listener_->OnCapacity();
 }
 
 }  // namespace runlet

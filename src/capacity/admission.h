@@ -15,6 +15,15 @@
 
 namespace runlet {
 
+// Told that an execution which was turned away might be admitted now. Called on the thread that gave a permit back.
+class CapacityListener {
+ public:
+  virtual void OnCapacity() = 0;
+
+ protected:
+  ~CapacityListener() = default;
+};
+
 // The admission order of Lambda, without rates and provisioned concurrency. A call takes one permit: its function's if
 // it has reserved concurrency, else one of the unreserved. Thread-safe.
 class Admission {
@@ -32,6 +41,9 @@ class Admission {
     Permits* permits = nullptr;
   };
 
+  // Before any other call.
+  void set_listener(CapacityListener* listener) { listener_ = listener; }
+
   // Never waits. `nested`: a handler is the caller, and is suspended meanwhile; its own permit stands for one of the
   // unreserved.
   [[nodiscard]] Permit TryAdmit(const FunctionEntry& entry, bool nested) {
@@ -40,6 +52,12 @@ class Admission {
     if (nested && permits == &unreserved_) return {true, nullptr};
     if (!permits->TryEnter()) return {};
     return {true, permits};
+  }
+  // Whether TryAdmit would admit a call that is not nested.
+  bool HasRoom(const FunctionEntry& entry) const {
+    const Permits& permits = *PermitsOf(entry);
+    return (entry.abandoned.load(std::memory_order_relaxed) == 0 || !AtAbandonedLimit()) &&
+           permits.taken() < permits.cap();
   }
   // Waits for a permit until `until`.
   [[nodiscard]] Permit AdmitBefore(const FunctionEntry& entry, bool nested, Instant until);
@@ -51,6 +69,9 @@ class Admission {
     if (waiters_.load(std::memory_order_seq_cst) != 0) [[unlikely]]
       Changed();
   }
+  // From the first to the last call the listener is told. After StartListening() look whether there HasRoom() already.
+  void StartListening() { waiters_.fetch_add(1, std::memory_order_seq_cst); }
+  void StopListening() { waiters_.fetch_sub(1, std::memory_order_seq_cst); }
   // Why a call that TryAdmit turned away was turned away.
   absl::Status Refusal(const FunctionEntry& entry) const;
 
@@ -98,6 +119,7 @@ class Admission {
   Executor& executor_;
   Permits unreserved_;
   std::atomic<int> abandoned_{0};
+  CapacityListener* listener_ = nullptr;
   std::atomic<int> waiters_{0};
   std::atomic<std::uint32_t> changes_{0};
   mutable Mutex mu_;

@@ -191,14 +191,22 @@ Instant Delivery::Advance(Instant now) {
 
 void Delivery::TurnedAway(Lane& lane) {
   Gate& gate = GateOf(lane);
+  bool waits = false;
   {
     MutexLock lock(&gate.mu);
-    // One of our own events holds a permit: whoever leaves the gate next wakes this lane.
+    // One of our own events holds a permit: whoever gives one back next wakes this lane.
     if (gate.active.load(std::memory_order_seq_cst) > 0) {
-      if (std::find(gate.starved.begin(), gate.starved.end(), &lane) == gate.starved.end())
+      if (std::find(gate.starved.begin(), gate.starved.end(), &lane) == gate.starved.end()) {
         gate.starved.push_back(&lane);
-      return;
+        if (&gate != &shared_gate_) starved_alone_.fetch_add(1, std::memory_order_seq_cst);
+        wiring_.admission.StartListening();
+      }
+      waits = true;
     }
+  }
+  if (waits) {
+    if (wiring_.admission.HasRoom(lane.entry)) WakeStarved(gate);
+    return;
   }
   // Nobody is in the gate who would wake the lanes that wait there.
   WakeStarved(gate);
@@ -242,6 +250,17 @@ void Delivery::TurnedAway(Lane& lane) {
   if (claimed == want) Wake(lane);
 }
 
+void Delivery::OnCapacity() {
+  WakeStarved(shared_gate_);
+  if (starved_alone_.load(std::memory_order_seq_cst) == 0) return;
+  std::vector<Lane*> lanes;
+  {
+    MutexLock lock(&mu_);
+    for (const auto& lane : lanes_) lanes.push_back(lane.get());
+  }
+  for (Lane* lane : lanes) WakeStarved(lane->own_gate);
+}
+
 void Delivery::LeaveGate(Gate& gate) {
   gate.active.fetch_sub(1, std::memory_order_seq_cst);
   WakeStarved(gate);
@@ -254,6 +273,8 @@ void Delivery::WakeStarved(Gate& gate) {
     if (!gate.starved.empty()) {
       next = gate.starved.front();
       gate.starved.pop_front();
+      if (&gate != &shared_gate_) starved_alone_.fetch_sub(1, std::memory_order_seq_cst);
+      wiring_.admission.StopListening();
     }
   }
   if (next != nullptr) Wake(*next);

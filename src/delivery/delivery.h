@@ -20,7 +20,7 @@ namespace runlet {
 
 // Claims ready events, runs them through pumps (one piece of work each, for one function, of at most 32 events), and
 // settles them by Lambda's rules: lambda-semantics of retries, throttles and age. Thread-safe.
-class Delivery final : public QueueListener {
+class Delivery final : public QueueListener, public CapacityListener {
  public:
   Delivery(Invoker& invoker, EventQueue& queue);
   ~Delivery();
@@ -48,6 +48,8 @@ class Delivery final : public QueueListener {
   // QueueListener
   void OnReady(const FunctionIdentity& function) override;
   void OnDue(Instant due) override;
+  // CapacityListener
+  void OnCapacity() override RUNLET_EXCLUDES(mu_);
 
  private:
   friend class Pump;
@@ -71,6 +73,7 @@ class Delivery final : public QueueListener {
   EventQueue& queue_;
   DeadLetterFeed feed_;
   Gate shared_gate_;
+  std::atomic<int> starved_alone_{0};  // lanes that wait in their own gates
   Mutex mu_;
   std::vector<std::unique_ptr<Lane>> lanes_ RUNLET_GUARDED_BY(mu_);
 };

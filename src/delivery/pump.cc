@@ -38,8 +38,9 @@ void Pump::Run() {
   const Admission::Permit held = permit;
   EndTurn(*slot, now_);
   w.slots.Give(*slot);
+  // Wakes a lane that waits for a permit; so do all others that give one back.
   w.admission.Leave(held);
-  delivery_.LeaveGate(*gate_);
+  gate_->active.fetch_sub(1, std::memory_order_seq_cst);
   delete this;
 }
 

@@ -60,6 +60,7 @@ EngineCore::EngineCore(EngineOptions options)
   if (RUNLET_PLANTED("global-left-behind")) PlantGlobal();
   executor_.Attach(this);
   if (pool_ != nullptr) pool_->set_keep_alive([this]() -> std::shared_ptr<void> { return shared_from_this(); });
+  admission_.set_listener(&delivery_);
   queue_->Attach(&delivery_);
 }
 
