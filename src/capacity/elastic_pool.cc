@@ -187,11 +187,12 @@ void ElasticPool::Leave(Thread& thread) {
       --left_behind_;
       own.reset(&thread);
     } else {
-      ended_.push_back(thread.handle);
       own = std::move(*thread.place);
       threads_.erase(thread.place);
-      thread_left_.NotifyAll();
       if (head_ != nullptr && threads_.empty() && !detached_) AddThread();
+      // Not before: AddThread joins those that have ended, and no thread can join itself.
+      ended_.push_back(thread.handle);
+      thread_left_.NotifyAll();
     }
   }
   // `own` may hold the last reference to the pool itself.
