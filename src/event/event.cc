@@ -4,27 +4,16 @@
 #include <new>
 #include <utility>
 
+#include "event/any_value.h"
+
 namespace runlet {
 namespace {
 
-std::align_val_t Alignment(const Type* type) { return std::align_val_t(std::max(alignof(Event), type->align)); }
-
 std::size_t PayloadOffset(const Type* type) { return (sizeof(Event) + type->align - 1) / type->align * type->align; }
 
-bool NeedsAlignedNew(const Type* type) { return type->align > __STDCPP_DEFAULT_NEW_ALIGNMENT__; }
-
-void* Allocate(const Type* type) {
-  const std::size_t size = PayloadOffset(type) + type->size;
-  return NeedsAlignedNew(type) ? ::operator new(size, Alignment(type)) : ::operator new(size);
-}
-
-void Free(void* memory, const Type* type) {
-  if (NeedsAlignedNew(type)) {
-    ::operator delete(memory, Alignment(type));
-  } else {
-    ::operator delete(memory);
-  }
-}
+std::size_t Alignment(const Type* type) { return std::max(alignof(Event), type->align); }
+void* Allocate(const Type* type) { return NewMemory(PayloadOffset(type) + type->size, Alignment(type)); }
+void Free(void* memory, const Type* type) { DeleteMemory(memory, Alignment(type)); }
 
 // Frees an event's memory unless the event was made: the user's move may throw.
 struct Unmade {

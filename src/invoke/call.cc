@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <new>
 
+#include "event/any_value.h"
 #include "event/status_marks.h"
 
 namespace runlet {
@@ -29,7 +30,7 @@ Layout LayoutOf(const Type* in, const Type* out) {
 
 Call* Call::Make(Invoker& its_invoker, FunctionEntry& its_entry, const Ask& ask, std::shared_ptr<void> keep_alive) {
   const Layout layout = LayoutOf(ask.in, ask.out);
-  void* memory = ::operator new(layout.size, std::align_val_t(layout.align));
+  void* memory = NewMemory(layout.size, layout.align);
   Call* call = ::new (memory) Call(ask, std::move(keep_alive));
   call->invoker = &its_invoker;
   call->entry = &its_entry;
@@ -56,9 +57,9 @@ Call::~Call() {
 
 void Call::Unref() {
   if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-  const auto align = std::align_val_t(LayoutOf(in_, out_).align);
+  const std::size_t align = LayoutOf(in_, out_).align;
   this->~Call();
-  ::operator delete(static_cast<void*>(this), align);
+  DeleteMemory(this, align);
 }
 
 bool Call::Move(Phase from, Phase to) {
