@@ -1,5 +1,6 @@
 #include "delivery/delivery.h"
 
+#include <absl/container/inlined_vector.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -97,7 +98,7 @@ absl::Status Delivery::Post(FunctionEntry& entry, std::span<const Ask> asks, std
           entry.name, ops.in->name));
     }
     const Instant now = wiring_.clock.Now();
-    std::vector<EventRef> events;
+    absl::InlinedVector<EventRef, 1> events;
     events.reserve(asks.size());
     const Execution* const caller = Execution::Current();
     for (std::size_t i = 0; i < asks.size(); ++i) {
@@ -112,7 +113,7 @@ absl::Status Delivery::Post(FunctionEntry& entry, std::span<const Ask> asks, std
       if (caller != nullptr && caller->invoker == &invoker_) e.depth = caller->invocation.depth + 1;
       events.push_back(*std::move(event));
     }
-    return queue_.Put(events, now);
+    return queue_.Put({events.data(), events.size()}, now);
   }();
   invoker_.Unprotect(*slot, entry);
   if (!status.ok()) return invoker_.Refuse(entry, std::move(status));
@@ -323,28 +324,27 @@ void Delivery::Settle(std::span<Settlement> settlements, Instant now, const std:
   if (settlements.empty()) return;
   // The queue takes the events: what is to be told of their ends is noted before.
   struct Ending {
-    const FunctionEntry* entry = nullptr;
+    const Settlement* settlement;
+    const FunctionEntry* entry;
     Activity activity;
   };
-  std::array<Ending, kBatch> endings;
+  absl::InlinedVector<Ending, 1> endings;
   bool ends = false;
-  for (std::size_t i = 0; i < settlements.size(); ++i) {
-    const Settlement& settlement = settlements[i];
+  for (const Settlement& settlement : settlements) {
     const bool done = settlement.kind == Settlement::Kind::kDone;
     if (!done && settlement.kind != Settlement::Kind::kDead && settlement.kind != Settlement::Kind::kParked) continue;
     ends = true;
     if (done && !invoker_.observed()) continue;
-    endings[i].entry = static_cast<const FunctionEntry*>(settlement.event->function);
-    endings[i].activity = About(*settlement.event, Activity::Kind::kEnded, now);
-    endings[i].activity.condition = settlement.condition;
+    endings.push_back({&settlement, static_cast<const FunctionEntry*>(settlement.event->function),
+                       About(*settlement.event, Activity::Kind::kEnded, now)});
+    endings.back().activity.condition = settlement.condition;
   }
   queue_.Settle(settlements, now);
-  for (std::size_t i = 0; i < settlements.size(); ++i) {
-    const Ending& ending = endings[i];
-    if (ending.entry == nullptr || settlements[i].stale) continue;
-    if (settlements[i].kind != Settlement::Kind::kDone) slot.meter(*ending.entry).dropped.Add(1);
+  for (const Ending& ending : endings) {
+    if (ending.settlement->stale) continue;
+    if (ending.settlement->kind != Settlement::Kind::kDone) slot.meter(*ending.entry).dropped.Add(1);
     invoker_.Observe(ending.activity);
-    if (settlements[i].kind == Settlement::Kind::kDead && sink != nullptr) {
+    if (ending.settlement->kind == Settlement::Kind::kDead && sink != nullptr) {
       feed_.Add(*ending.entry, ending.activity.request_id, sink);
     }
   }

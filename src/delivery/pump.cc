@@ -110,7 +110,7 @@ bool Pump::RunEvent(EventRef event) {
     Put(Delivery::End(std::move(event_), fence_, Condition::kFunctionRemoved));
     return true;
   }
-  sink_ = code->config.event_invoke.dead_letter_queue;
+  if (const auto& sink = code->config.event_invoke.dead_letter_queue; sink_ != sink) sink_ = sink;
   if (started >= event_->expires) {
     --event_->attempts;
     Put(Delivery::End(std::move(event_), fence_, Condition::kEventAgeExceeded));
