@@ -67,11 +67,11 @@ class Admission {
   }
   void ChangedIfAwaited() {
     if (waiters_.load(std::memory_order_seq_cst) != 0) [[unlikely]]
-      Changed();
+      TellWaiters();
   }
   // From the first to the last call the listener is told. After StartListening() look whether there HasRoom() already.
-  void StartListening() { waiters_.fetch_add(1, std::memory_order_seq_cst); }
-  void StopListening() { waiters_.fetch_sub(1, std::memory_order_seq_cst); }
+  void StartListening() { waiters_.fetch_add(kForAnything, std::memory_order_seq_cst); }
+  void StopListening() { waiters_.fetch_sub(kForAnything, std::memory_order_seq_cst); }
   // Why a call that TryAdmit turned away was turned away.
   absl::Status Refusal(const FunctionEntry& entry) const;
 
@@ -84,19 +84,16 @@ class Admission {
   void ComeBack(FunctionEntry& entry);
   int abandoned() const { return abandoned_.load(std::memory_order_relaxed); }
 
-  // Blocks until `condition` holds or `until` has passed; looks again after every Leave() and Changed().
+  // Blocks until `condition` holds or `until` has passed; looks again after every Leave() and ChangedIfAwaited().
   template <typename Condition>
   bool WaitUntil(Instant until, Condition condition) {
-    waiters_.fetch_add(1, std::memory_order_seq_cst);
-    bool holds = false;
-    for (;;) {
-      const std::uint32_t seen = changes_.load(std::memory_order_seq_cst);
-      holds = condition();
-      if (holds || clock_.Now() >= until) break;
-      executor_.Block({&changes_, seen, until});
-    }
-    waiters_.fetch_sub(1, std::memory_order_seq_cst);
-    return holds;
+    return WaitUntil(until, kForAnything, condition);
+  }
+  // The same for a condition that holds only while no unreserved permit is taken: the others who leave meanwhile wake
+  // nobody.
+  template <typename Condition>
+  bool WaitUntilQuiet(Instant until, Condition condition) {
+    return WaitUntil(until, kForQuiet, condition);
   }
   void Changed();
   const Permits& unreserved() const { return unreserved_; }
@@ -104,9 +101,28 @@ class Admission {
     MutexLock lock(&mu_);
     return reserved_sum_;
   }
+  // Those of which a call of `entry` takes one.
+  const Permits& PermitsFor(const FunctionEntry& entry) const { return *PermitsOf(entry); }
   bool IsUnreserved(const FunctionEntry& entry) const { return PermitsOf(entry) == &unreserved_; }
 
  private:
+  // What is added to waiters_.
+  enum WaitsFor : std::uint64_t { kForAnything = std::uint64_t{1} << 32, kForQuiet = 1 };
+
+  template <typename Condition>
+  bool WaitUntil(Instant until, WaitsFor what, Condition condition) {
+    waiters_.fetch_add(what, std::memory_order_seq_cst);
+    bool holds = false;
+    for (;;) {
+      const std::uint32_t seen = changes_.load(std::memory_order_seq_cst);
+      holds = condition();
+      if (holds || clock_.Now() >= until) break;
+      executor_.Block({&changes_, seen, until});
+    }
+    waiters_.fetch_sub(what, std::memory_order_seq_cst);
+    return holds;
+  }
+  [[gnu::cold]] void TellWaiters();
   bool AtAbandonedLimit() const { return abandoned_.load(std::memory_order_relaxed) >= max_abandoned_; }
   Permits* PermitsOf(const FunctionEntry& entry) const {
     const bool reserved = entry.reserved.load(std::memory_order_relaxed) != kUnreserved;
@@ -120,7 +136,7 @@ class Admission {
   Permits unreserved_;
   std::atomic<int> abandoned_{0};
   CapacityListener* listener_ = nullptr;
-  std::atomic<int> waiters_{0};
+  std::atomic<std::uint64_t> waiters_{0};
   std::atomic<std::uint32_t> changes_{0};
   mutable Mutex mu_;
   int reserved_sum_ RUNLET_GUARDED_BY(mu_) = 0;

@@ -175,7 +175,7 @@ absl::Status EngineCore::WaitIdle(absl::Duration timeout) {
   const Instant until = timeout == absl::InfiniteDuration()
                             ? Instant::Never()
                             : clock_.Now().After(std::max<std::int64_t>(Nanos(timeout), 0));
-  if (admission_.WaitUntil(until, [this] { return Idle(); })) return absl::OkStatus();
+  if (admission_.WaitUntilQuiet(until, [this] { return Idle(); })) return absl::OkStatus();
   const QueueStats stats = queue_->stats();
   return absl::DeadlineExceededError(fmt::format("not idle after {}: {} events ready, {} delayed, {} running",
                                                  absl::FormatDuration(timeout), stats.ready, stats.delayed,
@@ -192,7 +192,7 @@ DrainReport EngineCore::Drain(absl::Duration soft, absl::Duration hard) {
   const Instant soft_end = start.After(std::max<std::int64_t>(Nanos(soft), 0));
   const Instant hard_end = std::max(soft_end, start.After(std::max<std::int64_t>(Nanos(hard), 0)));
 
-  admission_.WaitUntil(soft_end, [&] {
+  admission_.WaitUntilQuiet(soft_end, [&] {
     if (!NothingRuns()) return false;
     const QueueStats stats = queue_->stats();
     if (stats.ready + stats.running != 0 || !delivery_.idle_feed()) return false;
@@ -204,7 +204,7 @@ DrainReport EngineCore::Drain(absl::Duration soft, absl::Duration hard) {
       static_cast<std::uint32_t>(StopReason::kDrain),
       [](void* executor, const std::atomic<std::uint32_t>* word) { static_cast<Executor*>(executor)->Unblock(word); },
       &executor_);
-  const bool quiet = admission_.WaitUntil(hard_end, [this] { return NothingRuns(); });
+  const bool quiet = admission_.WaitUntilQuiet(hard_end, [this] { return NothingRuns(); });
   if (!quiet) slots_.TakeAwayRuns(clock_.Now());
   // With no handler running, the threads are within a few instructions of leaving.
   const Instant patience = clock_.Now().After(Nanos(absl::Milliseconds(100)));
