@@ -103,6 +103,8 @@ class Admission {
   }
   // Those of which a call of `entry` takes one.
   const Permits& PermitsFor(const FunctionEntry& entry) const { return *PermitsOf(entry); }
+  // Those of which a call of `entry` takes one.
+  const Permits& PermitsFor(const FunctionEntry& entry) const { return *PermitsOf(entry); }
   bool IsUnreserved(const FunctionEntry& entry) const { return PermitsOf(entry) == &unreserved_; }
 
  private:

@@ -114,26 +114,28 @@ absl::Status Invoker::Refuse(const FunctionEntry& entry, absl::Status status) {
   return status;
 }
 
-inline absl::Status Invoker::Admit(FunctionEntry& entry, const Execution* parent, const InvokeOptions& options,
-                                   Slot& slot, Admission::Permit* permit) {
-  *permit = w_.admission.TryAdmit(entry, parent != nullptr && !RUNLET_PLANTED("nested-takes-a-permit"));
+inline absl::Status Invoker::Admit(FunctionEntry& entry, const Execution* parent, bool nested,
+                                   const InvokeOptions& options, Slot& slot, Admission::Permit* permit) {
+  *permit = w_.admission.TryAdmit(entry, nested && !RUNLET_PLANTED("nested-takes-a-permit"));
   if (permit->admitted) [[likely]]
     return absl::OkStatus();
-  return AdmitLater(entry, parent, options, slot, permit);
+  return AdmitLater(entry, parent, nested, options, slot, permit);
 }
 
-absl::Status Invoker::AdmitLater(FunctionEntry& entry, const Execution* parent, const InvokeOptions& options,
-                                 Slot& slot, Admission::Permit* permit) {
+absl::Status Invoker::AdmitLater(FunctionEntry& entry, const Execution* parent, bool nested,
+                                 const InvokeOptions& options, Slot& slot, Admission::Permit* permit) {
   if (options.wait_for_capacity > absl::ZeroDuration()) {
     // What only this call's own ancestors hold cannot come free while it waits.
+    const Permits& wanted = w_.admission.PermitsFor(entry);
     int held = 0;
     for (const Execution* x = parent; x != nullptr; x = x->parent) {
-      if (x->permit.permits == &entry.reserved_permits) ++held;
+      if (x->permit.permits == &wanted) ++held;
     }
-    if (held == 0 || held < entry.reserved_permits.taken()) {
+    const bool borrows = nested && w_.admission.IsUnreserved(entry);
+    if (held == 0 || held < wanted.taken() || borrows) {
       Instant until = w_.clock.Now().After(Nanos(options.wait_for_capacity));
       if (parent != nullptr) until = std::min(until, parent->invocation.deadline);
-      *permit = w_.admission.AdmitBefore(entry, parent != nullptr, until);
+      *permit = w_.admission.AdmitBefore(entry, nested, until);
       if (permit->admitted) return absl::OkStatus();
     }
   }
@@ -221,7 +223,8 @@ absl::Status Invoker::DecodeAndRunHere(FunctionEntry& entry, const Ask& ask, con
                                                             Execution* parent) {
   Instant now = w_.clock.Now();
   ExecutionHere x;
-  if (absl::Status status = Admit(entry, parent, options, slot, &x.permit); !status.ok()) [[unlikely]] {
+  if (absl::Status status = Admit(entry, parent, parent != nullptr, options, slot, &x.permit); !status.ok())
+      [[unlikely]] {
     Unprotect(slot, entry);
     w_.slots.Give(slot);
     return Refuse(entry, std::move(status));
@@ -424,7 +427,7 @@ Call* Invoker::MakeCall(FunctionEntry& entry, const Ask& ask, const InvokeOption
     if (absl::Status status = CheckCall(entry, *code, ask, options); !status.ok()) return status;
     const HandlerOps& ops = code->handler.ops();
     const auto make = [&](const Ask& typed) {
-      if (absl::Status status = Admit(entry, nullptr, options, slot, &permit); !status.ok()) return status;
+      if (absl::Status status = Admit(entry, parent, false, options, slot, &permit); !status.ok()) return status;
       call = Call::Make(*this, entry, typed, std::move(keep_alive));
       call->permit = permit;
       call->invocation.request_id = slot.NewId();

@@ -141,10 +141,11 @@ class Invoker final : public ContextPort {
   absl::Status CheckDepth(const FunctionEntry& entry, const Execution* parent) const;
   // What nearly every call is: nothing for CheckCall and CheckDepth to find. False: ask them.
   bool IsPlain(const Code& code, const Ask& ask, const InvokeOptions& options, const Execution* parent) const;
-  absl::Status Admit(FunctionEntry& entry, const Execution* parent, const InvokeOptions& options, Slot& slot,
-                     Admission::Permit* permit);
-  absl::Status AdmitLater(FunctionEntry& entry, const Execution* parent, const InvokeOptions& options, Slot& slot,
-                          Admission::Permit* permit);
+  // `parent`: the handler that makes the call, if one does; `nested`: and is suspended until the call has ended.
+  absl::Status Admit(FunctionEntry& entry, const Execution* parent, bool nested, const InvokeOptions& options,
+                     Slot& slot, Admission::Permit* permit);
+  absl::Status AdmitLater(FunctionEntry& entry, const Execution* parent, bool nested, const InvokeOptions& options,
+                          Slot& slot, Admission::Permit* permit);
   Instant DeadlineOf(const Code& code, const InvokeOptions& options, const Execution* parent, Instant now) const;
   bool ResponseTooLarge(const Ask& ask) const;
   // What a run ends with that was late, failed, or answered too much. Destroys what it answered.
