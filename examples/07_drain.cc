@@ -71,8 +71,8 @@ int main() {
   // The end: one event can be completed, one takes too long, one waits for its next attempt.
   ExpectOk(engine->PostAll(kDo, {{"short", absl::Milliseconds(10)}, {"long", absl::Hours(1)}, {"early"}}));
   // [drain]
-  // Half a second to go on as ever; then handlers are asked to stop, and 5 s after the call nothing is waited for.
-  const runlet::DrainReport report = engine->Drain(absl::Milliseconds(500), absl::Seconds(5));
+  // One second to go on as ever; then handlers are asked to stop, and 5 s after the call nothing is waited for.
+  const runlet::DrainReport report = engine->Drain(absl::Seconds(1), absl::Seconds(5));
   fmt::print("completed {}, parked {}, threads left behind {}\n", report.completed, report.parked, report.abandoned);
   // [/drain]
   Expect(report.completed == 1 && report.parked == 2 && report.abandoned == 0, "every event is accounted for");
