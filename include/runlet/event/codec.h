@@ -62,9 +62,7 @@ template <typename T>
 struct Codec<T> {
   // NaN and the infinities have no JSON text.
   static absl::StatusOr<std::string> Encode(T value) {
-    if constexpr (std::is_floating_point_v<T>) {
-      if (!(value - value == T{})) return absl::InvalidArgumentError("not a number that JSON can hold");
-    }
+    if (!IsFinite(value)) return absl::InvalidArgumentError("not a number that JSON can hold");
     char text[64];
     const auto [end, error] = std::to_chars(text, text + sizeof text, value);
     if (error != std::errc()) return absl::InternalError("number has no text");
@@ -77,7 +75,14 @@ struct Codec<T> {
     if (error != std::errc() || end != bytes.data() + bytes.size()) {
       return absl::InvalidArgumentError("expected the JSON text of a number");
     }
+    if (!IsFinite(value)) return absl::InvalidArgumentError("not a number that JSON can hold");
     return value;
+  }
+
+ private:
+  static constexpr bool IsFinite(T value) {
+    if constexpr (std::is_floating_point_v<T>) return value - value == T{};
+    return true;
   }
 };
 
