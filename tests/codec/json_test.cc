@@ -1,0 +1,188 @@
+// Whatever nlohmann/json converts travels as JSON.
+#include "runlet/codec/json.h"
+
+#include <absl/status/status.h>
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <memory>
+#include <new>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "runlet/event/codec.h"
+#include "tests/catch.h"
+
+namespace runlet {
+namespace {
+
+struct Size {
+  int width = 0;
+  int height = 0;
+  friend bool operator==(const Size&, const Size&) = default;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Size, width, height)
+
+struct Picture {
+  std::string key;
+  Size size;
+  std::vector<std::string> tags;
+  double quality = 0;
+  bool grey = false;
+  friend bool operator==(const Picture&, const Picture&) = default;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Picture, key, size, tags, quality, grey)
+
+struct Lenient {
+  int width = 1;
+  int height = 2;
+};
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE_WITH_DEFAULT(Lenient, width, height)
+
+struct Bare {};
+
+template <typename T>
+void CheckRoundTrip(const T& value, std::string_view text) {
+  const absl::StatusOr<std::string> encoded = Codec<T>::Encode(value);
+  REQUIRE(encoded.ok());
+  CHECK(*encoded == text);
+  const absl::StatusOr<T> decoded = Codec<T>::Decode(*encoded);
+  REQUIRE(decoded.ok());
+  CHECK(*decoded == value);
+}
+
+// OK unless the text is refused as JSON or as a T.
+template <typename T>
+absl::Status Read(std::string_view text) {
+  return Codec<T>::Decode(text).status();
+}
+bool Says(const absl::Status& status, std::string_view words) {
+  INFO(status.ToString());
+  CHECK(status.code() == absl::StatusCode::kInvalidArgument);
+  return std::string(status.message()).find(words) != std::string::npos;
+}
+
+TEST_CASE("a struct goes to JSON and back") {
+  CheckRoundTrip(Size{640, -480}, R"({"height":-480,"width":640})");
+  CheckRoundTrip(Picture{"a \"b\"\n\xc3\xa9", {1, 2}, {"x", ""}, 0.1, true},
+                 R"({"grey":true,"key":"a \"b\"\n)"
+                 "\xc3\xa9"
+                 R"(","quality":0.1,"size":{"height":2,"width":1},"tags":["x",""]})");
+}
+
+TEST_CASE("containers go to JSON and back") {
+  CheckRoundTrip(std::vector<int>{}, "[]");
+  CheckRoundTrip(std::vector<int>{1, -2, 3}, "[1,-2,3]");
+  CheckRoundTrip(std::map<std::string, Size>{{"a", {1, 2}}, {"", {3, 4}}},
+                 R"({"":{"height":4,"width":3},"a":{"height":2,"width":1}})");
+  CheckRoundTrip(std::vector<std::vector<bool>>{{true}, {}, {false, true}}, "[[true],[],[false,true]]");
+  CheckRoundTrip(std::pair<int, std::string>(1, "x"), R"([1,"x"])");
+  CheckRoundTrip(std::array<int, 2>{1, 2}, "[1,2]");
+}
+
+TEST_CASE("whole numbers in JSON keep every bit, and doubles too") {
+  CheckRoundTrip(
+      std::vector<std::int64_t>{std::numeric_limits<std::int64_t>::min(), 0, std::numeric_limits<std::int64_t>::max()},
+      "[-9223372036854775808,0,9223372036854775807]");
+  CheckRoundTrip(std::vector<std::uint64_t>{std::numeric_limits<std::uint64_t>::max()}, "[18446744073709551615]");
+  for (const double value : {0.1, 1.0 / 3, std::numeric_limits<double>::max(), std::numeric_limits<double>::min()}) {
+    const absl::StatusOr<std::string> text = Codec<std::vector<double>>::Encode({value});
+    REQUIRE(text.ok());
+    CHECK(Codec<std::vector<double>>::Decode(*text).value() == std::vector<double>{value});
+  }
+}
+
+TEST_CASE("a JSON value is any value") {
+  const absl::StatusOr<nlohmann::json> json = Codec<nlohmann::json>::Decode(R"( {"a": [1, null, "x"]} )");
+  REQUIRE(json.ok());
+  CHECK((*json)["a"].size() == 3);
+  CHECK(Codec<nlohmann::json>::Encode(*json).value() == R"({"a":[1,null,"x"]})");
+}
+
+TEST_CASE("space between the tokens and keys that nobody asked for are let pass") {
+  CHECK(Codec<Size>::Decode(" { \"width\" : 1 ,\n\"height\":2, \"depth\":[3] } ").value() == Size{1, 2});
+}
+
+TEST_CASE("a type may have defaults for keys that are missing") {
+  const absl::StatusOr<Lenient> read = Codec<Lenient>::Decode(R"({"height":7})");
+  REQUIRE(read.ok());
+  CHECK(read->width == 1);
+  CHECK(read->height == 7);
+}
+
+TEST_CASE("what is not JSON is refused") {
+  for (const std::string_view text :
+       {"", " ", "{", "{\"width\":1,}", "{\"width\":1}}", "nul", "{'width':1}", "[1,]", "\"\xff\"", "1 2", "NaN"}) {
+    INFO(text);
+    CHECK(Read<Size>(text).code() == absl::StatusCode::kInvalidArgument);
+    CHECK(Read<nlohmann::json>(text).code() == absl::StatusCode::kInvalidArgument);
+  }
+}
+
+#if defined(__cpp_exceptions)
+
+TEST_CASE("what is not JSON is refused in the parser's words, with the place") {
+  CHECK(Says(Read<Size>("{\"width\":1,}"), "parse error at line 1, column 12"));
+  CHECK(Says(Read<Size>("{\n\"width\" 1}"), "line 2"));
+  CHECK(Says(Read<Size>(""), "unexpected end of input"));
+}
+
+TEST_CASE("JSON of another shape is refused, and the message says what is wrong with it") {
+  CHECK(Says(Read<Size>(R"({"width":1})"), "key 'height' not found"));
+  CHECK(Says(Read<Size>(R"({"width":1,"height":"2"})"), "type must be number, but is string"));
+  CHECK(Says(Read<Size>("[1,2]"), "array"));
+  CHECK(Says(Read<Size>("null"), "null"));
+  CHECK(Says(Read<std::vector<int>>("{}"), "type must be array, but is object"));
+  CHECK(Says(Read<Picture>(R"({"key":"k","size":{"width":1},"tags":[],"quality":1,"grey":false})"), "'height'"));
+}
+
+TEST_CASE("text that is not UTF-8 has no JSON") {
+  CHECK(Says(Codec<Picture>::Encode({.key = "\xff"}).status(), "invalid UTF-8"));
+  CHECK(Says(Codec<std::vector<std::string>>::Encode({"caf\xe9"}).status(), "UTF-8"));
+  CHECK(Codec<std::vector<std::string>>::Encode({"caf\xc3\xa9"}).ok());
+}
+
+TEST_CASE("JSON nested deep is read or refused, and ends nothing") {
+  const std::string deep = std::string(10'000, '[') + std::string(10'000, ']');
+  CHECK(Read<nlohmann::json>(deep).ok());
+  CHECK(!Read<nlohmann::json>(deep.substr(1)).ok());
+}
+
+#endif  // __cpp_exceptions
+
+TEST_CASE("text and numbers keep their own codec") {
+  CHECK(Codec<std::string>::Encode("a \"b\" \xff").value() == "a \"b\" \xff");
+  CHECK(Codec<std::string>::Decode("no JSON").value() == "no JSON");
+  CHECK(Codec<int>::Encode(42).value() == "42");
+  CHECK(Read<int>("1.5").message() == "expected the JSON text of a number");
+  CHECK(Codec<bool>::Encode(true).value() == "true");
+  CHECK(Codec<double>::Decode("0.5").value() == 0.5);
+}
+
+TEST_CASE("a type has a JSON codec where the library can convert it, and only there") {
+  CHECK(HasCodec<Size>);
+  CHECK(HasCodec<std::map<std::string, std::vector<Size>>>);
+  CHECK(HasCodec<std::string>);
+  CHECK(HasCodec<int>);
+  CHECK(!HasCodec<Bare>);
+  CHECK(!HasCodec<std::unique_ptr<int>>);
+  CHECK(CodecOf<Bare>() == nullptr);
+}
+
+TEST_CASE("JSON travels where the type is not known") {
+  const CodecOps* const codec = CodecOf<Size>();
+  REQUIRE(codec != nullptr);
+  const Size size{3, 4};
+  CHECK(codec->encode(&size).value() == R"({"height":4,"width":3})");
+  alignas(Size) unsigned char place[sizeof(Size)];
+  REQUIRE(codec->decode(R"({"width":5,"height":6})", place).ok());
+  CHECK(*std::launder(reinterpret_cast<Size*>(place)) == Size{5, 6});
+  CHECK(codec->decode("{", place).code() == absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace runlet
