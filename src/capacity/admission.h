@@ -65,6 +65,15 @@ class Admission {
     if (permit.permits != nullptr) permit.permits->Leave();
     ChangedIfAwaited();
   }
+  // Leave() in two steps. Between them the caller may find that another execution is about to be admitted, which will
+  // tell in its turn: early enough for those who wait for quiet.
+  void GiveBack(Permit permit) {
+    if (permit.permits != nullptr) permit.permits->Leave();
+  }
+  void TellOfRoom() {
+    if (waiters_.load(std::memory_order_seq_cst) >= kForAnything) [[unlikely]]
+      Changed();
+  }
   void ChangedIfAwaited() {
     if (waiters_.load(std::memory_order_seq_cst) != 0) [[unlikely]]
       TellWaiters();
@@ -101,8 +110,6 @@ class Admission {
     MutexLock lock(&mu_);
     return reserved_sum_;
   }
-  // Those of which a call of `entry` takes one.
-  const Permits& PermitsFor(const FunctionEntry& entry) const { return *PermitsOf(entry); }
   // Those of which a call of `entry` takes one.
   const Permits& PermitsFor(const FunctionEntry& entry) const { return *PermitsOf(entry); }
   bool IsUnreserved(const FunctionEntry& entry) const { return PermitsOf(entry) == &unreserved_; }

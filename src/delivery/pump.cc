@@ -39,8 +39,20 @@ void Pump::Run() {
   EndTurn(*slot, now_);
   w.slots.Give(*slot);
   // Wakes a lane that waits for a permit; so do all others that give one back.
-  w.admission.Leave(held);
+  w.admission.GiveBack(held);
+  // All is not quiet while the next pump is on its way. Looked for only now: it has not begun, so it sees the permit
+  // given back, and tells. A drain does not wait for it.
+  if (lane_.pending.load(std::memory_order_seq_cst) && invoker->life() == Life::kOpen) {
+    w.admission.TellOfRoom();
+  } else {
+    w.admission.ChangedIfAwaited();
+  }
   gate_->active.fetch_sub(1, std::memory_order_seq_cst);
+  delete this;
+}
+
+void Pump::Drop() {
+  delivery_.wiring_.admission.ChangedIfAwaited();
   delete this;
 }
 

@@ -24,7 +24,7 @@ class Pump final : public Work, public Execution {
   }
 
   void Run() override;
-  void Drop() override { delete this; }
+  void Drop() override;
   void OnOverrun(Instant now) override;
   void OnForcedUnwind() override;
 
