@@ -8,8 +8,9 @@ namespace runlet {
 std::int64_t DurationHistogram::UpperBound(std::size_t bucket) {
   if (bucket < 4) return static_cast<std::int64_t>(bucket);
   const std::size_t power = bucket / 4 + 1;
-  const std::uint64_t first = (4 + bucket % 4) << (power - 2);
-  return static_cast<std::int64_t>(first + (std::uint64_t{1} << (power - 2)) - 1);
+  const std::size_t quarter = bucket % 4;
+  if (quarter == 3) return (std::int64_t{1} << (power + 1)) - 1;
+  return static_cast<std::int64_t>((kQuarters[quarter + 1] - 1) >> (63 - power));
 }
 
 std::uint64_t DurationHistogram::count() const {

@@ -16,13 +16,15 @@ namespace runlet {
 // Value.
 class DurationHistogram {
  public:
-  static constexpr std::size_t kBuckets = 4 * 42;  // up to 2^42 ns, 73 minutes
+  static constexpr std::size_t kBuckets = 4 * 42;  // up to 2^43 ns, 146 minutes; the last also holds what is longer
 
   static constexpr std::size_t BucketOf(std::int64_t ns) {
     if (ns < 4) return static_cast<std::size_t>(std::max<std::int64_t>(ns, 0));
     const auto value = static_cast<std::uint64_t>(ns);
     const auto power = static_cast<std::size_t>(std::bit_width(value) - 1);
-    const std::size_t quarter = value >> (power - 2) & 3;
+    const std::uint64_t scaled = value << (63 - power);
+    const std::size_t quarter =
+        std::size_t{scaled >= kQuarters[1]} + std::size_t{scaled >= kQuarters[2]} + std::size_t{scaled >= kQuarters[3]};
     return std::min(4 * (power - 1) + quarter, kBuckets - 1);
   }
   // The longest duration that falls into `bucket`.
@@ -34,6 +36,10 @@ class DurationHistogram {
   absl::Duration Percentile(double quantile) const;
 
  private:
+  // Where the quarters of a power begin: 2^(63 + q / 4). Equal steps would make the first quarter 25 % wide.
+  static constexpr std::uint64_t kQuarters[4] = {0x8000000000000000, 0x9837f0518db8a970, 0xb504f333f9de6485,
+                                                 0xd744fccad69d6af5};
+
   std::array<std::uint64_t, kBuckets> counts_{};
 };
 
