@@ -60,6 +60,7 @@ int ElasticPool::Detach(Instant until) {
     while (!threads_.empty()) StopCounting(*threads_.front());
     left_behind = left_behind_;
     ended.swap(ended_);
+    joined_ = true;
   }
   for (pthread_t thread : ended) pthread_join(thread, nullptr);
   if (watcher_ != nullptr) watcher_->Stop();
@@ -86,11 +87,8 @@ void ElasticPool::Post(Work& work) {
       } else {
         if (threads_.empty()) AddThread();
         // Also where no thread could be made: the watcher tries again.
-        if (!std::exchange(watched_, true)) {
-          then = kWatch;
-          taken_before_ = taken_;
-          look_at_ = look_at = clock_.Now().After(kStuckNs);
-        }
+        look_at = WatchForStuck();
+        if (!look_at.never()) then = kWatch;
       }
     }
   }
@@ -106,9 +104,17 @@ bool ElasticPool::MayGrow() const {
   return static_cast<int>(threads_.size()) < max_threads_ + extra_threads_.load(std::memory_order_relaxed);
 }
 
+Instant ElasticPool::WatchForStuck() {
+  if (std::exchange(watched_, true)) return Instant::Never();
+  taken_before_ = taken_;
+  look_at_ = clock_.Now().After(kStuckNs);
+  return look_at_;
+}
+
 void ElasticPool::AddThread() {
-  // They have left the pool and are in their last instructions.
-  for (pthread_t thread : std::exchange(ended_, {})) pthread_join(thread, nullptr);
+  // A thread that has left may still be ending thread-local objects of the host's, which may take any time and may call
+  // the pool: nobody waits for it here.
+  std::erase_if(ended_, [](pthread_t thread) { return pthread_tryjoin_np(thread, nullptr) == 0; });
   threads_.push_back(std::make_unique<Thread>());
   Thread& thread = *threads_.back();
   thread.pool = this;
@@ -149,7 +155,19 @@ void ElasticPool::Loop(Thread& thread) {
 }
 
 Work* ElasticPool::NextWork(Thread& thread) {
-  MutexLock lock(&mu_);
+  Work* work;
+  Instant look_at = Instant::Never();
+  {
+    MutexLock lock(&mu_);
+    work = AwaitWork(thread);
+    // Posted while this thread was on its way, and counted as idle: no other thread comes for it.
+    if (work != nullptr && head_ != nullptr && idle_ == 0) look_at = WatchForStuck();
+  }
+  if (!look_at.never()) watcher_->WakeAt(look_at);
+  return work;
+}
+
+Work* ElasticPool::AwaitWork(Thread& thread) {
   thread.busy = false;
   for (;;) {
     if (thread.written_off || detached_) return nullptr;
@@ -183,7 +201,11 @@ void ElasticPool::Leave(Thread& thread) {
   {
     MutexLock lock(&mu_);
     if (thread.written_off) {
-      pthread_detach(thread.handle);
+      if (joined_) {
+        pthread_detach(thread.handle);
+      } else {
+        ended_.push_back(thread.handle);
+      }
       --left_behind_;
       own.reset(&thread);
     } else {

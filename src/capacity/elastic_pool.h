@@ -49,11 +49,15 @@ class ElasticPool final : public Executor, private Alarm {
   // Rung by the watcher: looks after work that waits, then rings the engine.
   Instant Ring(Instant now) override;
   Instant GrowIfStuck(Instant now) RUNLET_EXCLUDES(mu_);
+  // Has the watcher look whether work is stuck: at the time that is returned, Never() if it does already.
+  Instant WatchForStuck() RUNLET_REQUIRES(mu_);
   bool MayGrow() const RUNLET_REQUIRES(mu_);
   void AddThread() RUNLET_REQUIRES(mu_);
   static void* Main(void* thread);
   void Loop(Thread& thread) RUNLET_EXCLUDES(mu_);
+  // nullptr: the thread ends.
   Work* NextWork(Thread& thread) RUNLET_EXCLUDES(mu_);
+  Work* AwaitWork(Thread& thread) RUNLET_REQUIRES(mu_);
   void Leave(Thread& thread) RUNLET_EXCLUDES(mu_);
   void StopCounting(Thread& thread) RUNLET_REQUIRES(mu_);
 
@@ -77,7 +81,8 @@ class ElasticPool final : public Executor, private Alarm {
   std::uint64_t taken_before_ RUNLET_GUARDED_BY(mu_) = 0;
   Instant look_at_ RUNLET_GUARDED_BY(mu_);
   std::list<std::unique_ptr<Thread>> threads_ RUNLET_GUARDED_BY(mu_);  // those that count
-  std::vector<pthread_t> ended_ RUNLET_GUARDED_BY(mu_);                // to be joined
+  std::vector<pthread_t> ended_ RUNLET_GUARDED_BY(mu_);                // have left the pool, and are to be joined
+  bool joined_ RUNLET_GUARDED_BY(mu_) = false;                         // by Detach: nobody joins who leaves later
   int left_behind_ RUNLET_GUARDED_BY(mu_) = 0;
 };
 
