@@ -38,7 +38,7 @@ struct HandlerOps {
   const CodecOps* in_codec;  // nullptr: none was visible where the function was registered
   const CodecOps* out_codec;
   bool event_is_view;   // In is std::string: HandlerCall::event points to a std::string_view of its text
-  bool needs_last_use;  // takes the event by value, and the event cannot be copied
+  bool needs_last_use;  // takes the event by value or rvalue reference, and the event cannot be copied
   // OK: *result holds an Out. Else the error of the function, and *result holds nothing.
   absl::Status (*call)(const void* handler, const HandlerCall& call);
   void (*destroy)(const void* handler);
@@ -65,15 +65,21 @@ concept CallableWith = std::is_invocable_v<F, In> || std::is_invocable_v<F, In, 
 template <typename F>
 concept CallableWithout = std::is_invocable_v<F> || std::is_invocable_v<F, Context&>;
 
+// Concepts, not constants: they ask no further once they know, and to ask a generic lambda what it would return to a
+// call that it cannot take is a compile error.
+//
 // Bytes come as a string_view; a handler that wants a std::string gets one.
 template <typename F, typename In>
-constexpr bool AcceptsEvent() {
-  if constexpr (std::is_same_v<In, std::string>) {
-    return CallableWith<F, std::string_view> || CallableWith<F, std::string>;
-  } else {
-    return CallableWith<F, In> || CallableWith<F, const In&>;
-  }
-}
+concept TakesView = std::is_same_v<In, std::string> && CallableWith<F, std::string_view>;
+template <typename F, typename In>
+concept TakesString = std::is_same_v<In, std::string> && !TakesView<F, In> && CallableWith<F, std::string>;
+template <typename F, typename In>
+concept TakesObject = !std::is_same_v<In, std::string> && (CallableWith<F, const In&> || CallableWith<F, In>);
+// By value or rvalue reference.
+template <typename F, typename In>
+concept TakesOnlyRvalue = TakesObject<F, In> && !CallableWith<F, const In&>;
+template <typename F, typename In>
+concept TakesEventOrNone = TakesView<F, In> || TakesString<F, In> || TakesObject<F, In> || CallableWithout<F>;
 
 template <typename F, typename E>
 decltype(auto) CallWith(const F& f, E&& event, Context& context) {
@@ -86,18 +92,18 @@ decltype(auto) CallWith(const F& f, E&& event, Context& context) {
 
 template <typename In, typename F>
 decltype(auto) CallHandler(const F& f, const HandlerCall& call) {
-  if constexpr (std::is_same_v<In, std::string> && CallableWith<const F&, std::string_view>) {
+  if constexpr (TakesView<const F&, In>) {
     return CallWith(f, *static_cast<std::string_view*>(call.event), call.context);
-  } else if constexpr (std::is_same_v<In, std::string> && CallableWith<const F&, std::string>) {
-    return CallWith(f, std::string(*static_cast<std::string_view*>(call.event)), call.context);
-  } else if constexpr (CallableWith<const F&, const In&> && CallableWith<const F&, In>) {
-    In& event = *static_cast<In*>(call.event);
-    if (call.last_use) return CallWith(f, std::move(event), call.context);
-    return CallWith(f, std::as_const(event), call.context);
-  } else if constexpr (CallableWith<const F&, const In&>) {
-    return CallWith(f, std::as_const(*static_cast<In*>(call.event)), call.context);
-  } else if constexpr (CallableWith<const F&, In>) {
+  } else if constexpr (TakesString<const F&, In>) {
+    return CallWith(f, std::move(*static_cast<std::string*>(call.event)), call.context);
+  } else if constexpr (TakesOnlyRvalue<const F&, In>) {
     return CallWith(f, std::move(*static_cast<In*>(call.event)), call.context);
+  } else if constexpr (TakesObject<const F&, In>) {
+    In& event = *static_cast<In*>(call.event);
+    if constexpr (CallableWith<const F&, In>) {
+      if (call.last_use) return CallWith(f, std::move(event), call.context);
+    }
+    return CallWith(f, std::as_const(event), call.context);
   } else if constexpr (std::is_invocable_v<const F&, Context&>) {
     return f(call.context);
   } else {
@@ -150,6 +156,24 @@ absl::Status RunHandler(const F& f, const HandlerCall& call) {
   }
 }
 
+// Where the event is not what the handler takes, or not the handler's to take, it gets one of its own. That one lives
+// until the result is stored: the handler may return a view of it.
+template <typename In, typename Out, typename F>
+absl::Status RunHandlerOnItsOwn(const F& f, const HandlerCall& call) {
+  if constexpr (TakesString<const F&, In>) {
+    std::string text(*static_cast<const std::string_view*>(call.event));
+    return RunHandler<In, Out>(f, {&text, true, call.context, call.result});
+  } else {
+    if constexpr (TakesOnlyRvalue<const F&, In> && std::copy_constructible<In>) {
+      if (!call.last_use) {
+        In copy(*static_cast<const In*>(call.event));
+        return RunHandler<In, Out>(f, {&copy, true, call.context, call.result});
+      }
+    }
+    return RunHandler<In, Out>(f, call);
+  }
+}
+
 // `exceptions` is a parameter, so that a program whose parts are compiled with and without exceptions has two functions
 // here, not two definitions of one.
 template <typename In, typename Out, typename F, bool exceptions>
@@ -158,7 +182,7 @@ absl::Status RunHandlerErased(const void* handler, const HandlerCall& call) {
 #if defined(__cpp_exceptions)
   if constexpr (exceptions) {
     try {
-      return RunHandler<In, Out>(f, call);
+      return RunHandlerOnItsOwn<In, Out>(f, call);
     } catch (abi::__forced_unwind&) {
       call.context.port().OnForcedUnwind();
       throw;
@@ -167,7 +191,7 @@ absl::Status RunHandlerErased(const void* handler, const HandlerCall& call) {
     }
   }
 #endif
-  return RunHandler<In, Out>(f, call);
+  return RunHandlerOnItsOwn<In, Out>(f, call);
 }
 
 template <typename In, typename Out, typename F>
@@ -177,7 +201,7 @@ constexpr HandlerOps kOps = {
     CodecOf<In>(),
     CodecOf<Out>(),
     std::is_same_v<In, std::string>,
-    !std::copy_constructible<In> && CallableWith<const F&, In> && !CallableWith<const F&, const In&>,
+    TakesOnlyRvalue<const F&, In> && !std::copy_constructible<In>,
     &RunHandlerErased<In, Out, F, kExceptions>,
     [](const void* handler) { delete static_cast<const F*>(handler); },
 };
@@ -185,8 +209,8 @@ constexpr HandlerOps kOps = {
 // One message for each way to get a handler wrong.
 template <typename In, typename Out, typename F>
 constexpr bool CheckHandler() {
-  constexpr bool accepts = AcceptsEvent<const F&, In>() || CallableWithout<const F&>;
-  constexpr bool accepts_mutable = AcceptsEvent<F&, In>() || CallableWithout<F&>;
+  constexpr bool accepts = TakesEventOrNone<const F&, In>;
+  constexpr bool accepts_mutable = TakesEventOrNone<F&, In>;
   static_assert(
       accepts || !accepts_mutable,
       "runlet: a handler must be callable as const, so it cannot be a `mutable` lambda: many executions run at "
