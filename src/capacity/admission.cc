@@ -69,9 +69,17 @@ void Admission::TellWaiters() {
   Changed();
 }
 
-void Admission::Changed() {
+void Admission::WakeForQuiet() {
+  if (unreserved_.taken() == 0) WakeBlocked();
+}
+
+void Admission::WakeBlocked() {
   changes_.fetch_add(1, std::memory_order_seq_cst);
   executor_.Unblock(&changes_);
+}
+
+void Admission::Changed() {
+  WakeBlocked();
   if (listener_ != nullptr) listener_->OnCapacity();
 }
 

@@ -78,6 +78,12 @@ class Admission {
     if (waiters_.load(std::memory_order_seq_cst) != 0) [[unlikely]]
       TellWaiters();
   }
+  // Something came to its end that held no permit. Who waits for a permit must not be told: he would only come, be
+  // turned away, and tell again.
+  void TellOfQuiet() {
+    if ((waiters_.load(std::memory_order_seq_cst) & kAllForQuiet) != 0) [[unlikely]]
+      WakeForQuiet();
+  }
   // From the first to the last call the listener is told. After StartListening() look whether there HasRoom() already.
   void StartListening() { waiters_.fetch_add(kForAnything, std::memory_order_seq_cst); }
   void StopListening() { waiters_.fetch_sub(kForAnything, std::memory_order_seq_cst); }
@@ -93,7 +99,7 @@ class Admission {
   void ComeBack(FunctionEntry& entry);
   int abandoned() const { return abandoned_.load(std::memory_order_relaxed); }
 
-  // Blocks until `condition` holds or `until` has passed; looks again after every Leave() and ChangedIfAwaited().
+  // Blocks until `condition` holds or `until` has passed; looks again after every Leave(), Changed() and TellOfQuiet().
   template <typename Condition>
   bool WaitUntil(Instant until, Condition condition) {
     return WaitUntil(until, kForAnything, condition);
@@ -117,6 +123,7 @@ class Admission {
  private:
   // What is added to waiters_.
   enum WaitsFor : std::uint64_t { kForAnything = std::uint64_t{1} << 32, kForQuiet = 1 };
+  static constexpr std::uint64_t kAllForQuiet = kForAnything - 1;
 
   template <typename Condition>
   bool WaitUntil(Instant until, WaitsFor what, Condition condition) {
@@ -132,6 +139,8 @@ class Admission {
     return holds;
   }
   [[gnu::cold]] void TellWaiters();
+  [[gnu::cold]] void WakeForQuiet();
+  void WakeBlocked();
   bool AtAbandonedLimit() const { return abandoned_.load(std::memory_order_relaxed) >= max_abandoned_; }
   Permits* PermitsOf(const FunctionEntry& entry) const {
     const bool reserved = entry.reserved.load(std::memory_order_relaxed) != kUnreserved;

@@ -12,6 +12,7 @@ struct HostExecutor::Inbox {
   Work* tail RUNLET_GUARDED_BY(mu) = nullptr;
   int running RUNLET_GUARDED_BY(mu) = 0;
   bool detached RUNLET_GUARDED_BY(mu) = false;
+  std::shared_ptr<void> keep_alive RUNLET_GUARDED_BY(mu);  // set when work is left behind, until it has come back
 
   void RunOne() RUNLET_EXCLUDES(mu) {
     Work* work;
@@ -22,8 +23,11 @@ struct HostExecutor::Inbox {
       ++running;
     }
     work->Run();
+    std::shared_ptr<void> last;  // let go after the lock
     MutexLock lock(&mu);
-    if (--running == 0) idle.NotifyAll();
+    if (--running != 0) return;
+    idle.NotifyAll();
+    last = std::move(keep_alive);
   }
 };
 
@@ -64,6 +68,7 @@ int HostExecutor::Detach(Instant until) {
       inbox_->idle.WaitFor(&inbox_->mu, left);
     }
     running = inbox_->running;
+    if (running != 0 && keep_alive_) inbox_->keep_alive = keep_alive_();
   }
   if (watcher_ != nullptr) watcher_->Stop();
   while (dropped != nullptr) {

@@ -22,6 +22,9 @@ class HostExecutor final : public Executor {
       : clock_(clock), post_(std::move(post)) {}
   ~HostExecutor() override { Detach(Instant::Never()); }
 
+  // What work that Detach() had to leave behind still needs. Before any other call.
+  void set_keep_alive(std::function<std::shared_ptr<void>()> keep_alive) { keep_alive_ = std::move(keep_alive); }
+
   void Attach(Alarm* alarm) override { watcher_ = std::make_unique<Watcher>(clock_, alarm); }
   // What the host runs later finds nothing to do.
   int Detach(Instant until) override;
@@ -36,6 +39,7 @@ class HostExecutor final : public Executor {
 
   const Clock& clock_;
   const std::function<void(std::function<void()>)> post_;
+  std::function<std::shared_ptr<void>()> keep_alive_;
   const std::shared_ptr<Inbox> inbox_ = MakeInbox();
   std::unique_ptr<Watcher> watcher_;
 

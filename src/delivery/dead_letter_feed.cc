@@ -47,7 +47,7 @@ void DeadLetterFeed::Offer(Owed owed) {
   if (status.ok()) {
     if (letter.has_value()) queue_.TakeDead({&owed.id, 1});
     owed_.fetch_sub(1, std::memory_order_seq_cst);
-    w.admission.ChangedIfAwaited();
+    w.admission.TellOfQuiet();
     return;
   }
   {

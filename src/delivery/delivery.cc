@@ -348,7 +348,7 @@ void Delivery::Settle(std::span<Settlement> settlements, Instant now, const std:
       feed_.Add(*ending.entry, ending.activity.request_id, sink);
     }
   }
-  if (ends) wiring_.admission.ChangedIfAwaited();
+  if (ends) wiring_.admission.TellOfQuiet();
 }
 
 void Delivery::EndExpired(Instant now) {

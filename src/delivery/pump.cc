@@ -52,7 +52,7 @@ void Pump::Run() {
 }
 
 void Pump::Drop() {
-  delivery_.wiring_.admission.ChangedIfAwaited();
+  delivery_.wiring_.admission.TellOfQuiet();
   delete this;
 }
 

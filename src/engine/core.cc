@@ -59,7 +59,11 @@ EngineCore::EngineCore(EngineOptions options)
   if (options_.executor == nullptr) RegisterAsymmetricFence();
   if (RUNLET_PLANTED("global-left-behind")) PlantGlobal();
   executor_.Attach(this);
-  if (pool_ != nullptr) pool_->set_keep_alive([this]() -> std::shared_ptr<void> { return shared_from_this(); });
+  const auto keep_alive = [this]() -> std::shared_ptr<void> { return shared_from_this(); };
+  if (pool_ != nullptr) pool_->set_keep_alive(keep_alive);
+  if (own_executor_ != nullptr && std::holds_alternative<HostThreads>(options_.threads)) {
+    static_cast<HostExecutor&>(*own_executor_).set_keep_alive(keep_alive);
+  }
   admission_.set_listener(&delivery_);
   queue_->Attach(&delivery_);
 }

@@ -471,6 +471,7 @@ StartedCall* Invoker::Start(FunctionEntry& entry, const Ask& ask, const InvokeOp
 }
 
 absl::Status Invoker::Check(FunctionEntry& entry, const Ask& ask) {
+  if (life() != Life::kOpen) return Closed(entry);
   SlotHold slot(w_.slots);
   const Code* code = slot->Protect(entry);
   absl::Status status = [&]() -> absl::Status {
