@@ -29,9 +29,6 @@ std::string CurrentExceptionType() {
 std::string CurrentExceptionMessage() {
   try {
     throw;
-  } catch (const std::exception& e) {
-    const char* what = e.what();
-    return what != nullptr ? what : "";
   } catch (const std::string& text) {
     return text;
   } catch (const char* text) {
@@ -50,6 +47,13 @@ absl::Status ErrorFromCurrentException() {
   const std::string type = CurrentExceptionType();
   const std::string message = CurrentExceptionMessage();
   return Thrown(type, message.empty() ? type : message);
+}
+
+absl::Status ErrorFromCurrentException(const std::exception& e) {
+  if (RUNLET_PLANTED("exception-escapes")) throw;
+  const std::string type = CurrentExceptionType();
+  const char* const what = e.what();
+  return Thrown(type, what == nullptr || *what == '\0' ? std::string_view(type) : std::string_view(what));
 }
 #endif
 

@@ -5,6 +5,7 @@
 #include <absl/status/statusor.h>
 
 #include <concepts>
+#include <exception>
 #include <memory>
 #include <new>
 #include <string>
@@ -54,6 +55,8 @@ inline constexpr bool kExceptions = false;
 
 // The exception that is being handled, as the error of a function: its type and its message.
 [[gnu::cold]] absl::Status ErrorFromCurrentException();
+// The same where it is known to be `e`: to find that out costs throwing it once more.
+[[gnu::cold]] absl::Status ErrorFromCurrentException(const std::exception& e);
 
 template <typename T>
 inline constexpr bool kIsStatusOr = false;
@@ -186,6 +189,8 @@ absl::Status RunHandlerErased(const void* handler, const HandlerCall& call) {
     } catch (abi::__forced_unwind&) {
       call.context.port().OnForcedUnwind();
       throw;
+    } catch (const std::exception& e) {
+      return ErrorFromCurrentException(e);
     } catch (...) {
       return ErrorFromCurrentException();
     }
