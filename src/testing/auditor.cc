@@ -69,14 +69,14 @@ void Auditor::OnStarted(const Activity& activity) {
   run.deadline = activity.due;
   run.borrowed = activity.borrowed;
   run.watched = activity.watched;
-  if (function.reserved.has_value() && function.running >= *function.reserved && !caps_in_flux_) {
+  if (!activity.borrowed && function.reserved.has_value() && function.running >= *function.reserved && !caps_in_flux_) {
     report_(5, fmt::format("{} executions of \"{}\" run, but {} are reserved", function.running + 1, activity.function,
                            *function.reserved));
   }
   if (!activity.borrowed && ++running_ > concurrency_ && !caps_in_flux_) {
     report_(5, fmt::format("{} executions run, but the engine's concurrency is {}", running_, concurrency_));
   }
-  ++function.running;
+  if (!activity.borrowed) ++function.running;
   if (activity.at >= activity.due)
     report_(4, fmt::format("an execution of \"{}\" began after its deadline", activity.function));
 
@@ -123,7 +123,7 @@ void Auditor::OnRunEnded(const Activity& activity) {
     report_(6, fmt::format("a result of \"{}\" was taken after its deadline", activity.function));
   }
   FunctionState& function = functions_[run.function];
-  --function.running;
+  if (!run.borrowed) --function.running;
   ++function.invocations;
   if (activity.kind != Activity::Kind::kSucceeded) ++function.errors;
   function.billed_ms += std::max<std::int64_t>(1, (activity.duration_ns + 999'999) / 1'000'000);

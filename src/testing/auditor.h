@@ -48,7 +48,7 @@ class Auditor final : public Observer {
   };
   struct FunctionState {
     std::optional<int> reserved;
-    int running = 0;
+    int running = 0;  // on permits of their own
     std::uint64_t invocations = 0;
     std::uint64_t errors = 0;
     std::int64_t billed_ms = 0;
