@@ -74,6 +74,12 @@ void Slots::TakeAwayRuns(Instant now) {
   ForEach([&](Slot& slot) { slot.ExpireOverrun(now, Instant::Never()); });
 }
 
+bool Slots::accepting() const {
+  bool any = false;
+  ForEach([&](const Slot& slot) { any = any || slot.accepting_.load(std::memory_order_seq_cst) != 0; });
+  return any;
+}
+
 void Slots::StopAll(std::uint32_t reason, void (*unblock)(void* arg, const std::atomic<std::uint32_t>*), void* arg) {
   ForEach([&](Slot& slot) {
     slot.stop_.store(reason, std::memory_order_seq_cst);

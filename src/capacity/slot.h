@@ -57,6 +57,17 @@ class alignas(64) Slot {
   }
   const Code* protected_code() const { return code_.load(std::memory_order_seq_cst); }
 
+  // While the holder accepts an event. Between the two it looks whether the engine is open, and accepts only then;
+  // whoever closes the engine looks at Slots::accepting() afterwards, and waits.
+  void BeginAccepting() {
+    accepting_.store(1, kLightStoreOrder);
+    LightFence();
+  }
+  void EndAccepting() {
+    accepting_.store(0, kLightStoreOrder);
+    LightFence();
+  }
+
   // A run that the watcher may end. Followed by Executor::WakeAt(deadline).
   void BeginWatched(Watched* run, Instant deadline) {
     watched_ = run;
@@ -98,6 +109,7 @@ class alignas(64) Slot {
 
   std::atomic<std::uint32_t> taken_{0};
   std::atomic<std::uint32_t> stop_{0};
+  std::atomic<std::uint32_t> accepting_{0};
   std::atomic<const Code*> code_{nullptr};
   std::atomic<std::uint64_t> run_{kIdle};  // generation << 2 | phase
   std::atomic<std::int64_t> deadline_{kForeverNs};
@@ -125,6 +137,8 @@ class Slots {
   Instant ExpireOverruns(Instant now);
   // Ends every watched run.
   void TakeAwayRuns(Instant now);
+  // Whether an event is being accepted; to be asked after a HeavyFence().
+  bool accepting() const;
   // Asks every execution to stop.
   void StopAll(std::uint32_t reason, void (*unblock)(void* arg, const std::atomic<std::uint32_t>*), void* arg);
   // Keeps `code` until no slot protects it, then destroys it on the thread that sees that first. nullptr: only look.

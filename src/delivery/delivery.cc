@@ -53,6 +53,23 @@ absl::StatusOr<EventRef> MakeEvent(const FunctionEntry& entry, const Code& code,
   return event;
 }
 
+// While it lives, a drain waits: what is accepted in it is accounted for.
+class Accepting {
+ public:
+  Accepting(const Invoker& invoker, Slot& slot) : invoker_(invoker), slot_(slot) { slot_.BeginAccepting(); }
+  ~Accepting() {
+    slot_.EndAccepting();
+    if (invoker_.life() != Life::kOpen) [[unlikely]]
+      invoker_.wiring().admission.Changed();
+  }
+  Accepting(const Accepting&) = delete;
+  Accepting& operator=(const Accepting&) = delete;
+
+ private:
+  const Invoker& invoker_;
+  Slot& slot_;
+};
+
 DeadLetter ParkedEvent(const EventRef& event, const Clock& clock, Instant now) {
   DeadLetter letter;
   letter.request_id = event->id;
@@ -83,6 +100,7 @@ void Delivery::AddLane(FunctionEntry& entry) {
 
 absl::Status Delivery::Post(FunctionEntry& entry, std::span<const Ask> asks, std::span<RequestId> ids) {
   SlotHold slot(wiring_.slots);
+  const Accepting accepting(invoker_, *slot);
   const Code* code = slot->Protect(entry);
   absl::Status status = [&]() -> absl::Status {
     if (invoker_.life() != Life::kOpen) {
@@ -134,6 +152,8 @@ absl::Status Delivery::Redrive(const RequestId& id, RequestId* new_id) {
   std::optional<DeadLetter> letter = queue_.GetDead(id);
   if (!letter.has_value())
     return absl::NotFoundError(fmt::format("no dead letter has the request id {}", id.ToString()));
+  SlotHold slot(wiring_.slots);
+  const Accepting accepting(invoker_, *slot);
   if (invoker_.life() != Life::kOpen) {
     return invoker_.Closed(static_cast<const FunctionEntry&>(*letter->event->function));
   }
@@ -143,7 +163,6 @@ absl::Status Delivery::Redrive(const RequestId& id, RequestId* new_id) {
     return absl::FailedPreconditionError(fmt::format(
         "dead letter {}: an event of type {} cannot be copied, so not redriven", id.ToString(), dead.type->name));
   }
-  SlotHold slot(wiring_.slots);
   const Code* code = slot->Protect(entry);
   absl::Status status = [&]() -> absl::Status {
     if (code == nullptr) return Invoker::NotFound(entry.name);

@@ -52,8 +52,8 @@ EngineCore::EngineCore(EngineOptions options)
       queue_(options_.queue != nullptr
                  ? options_.queue
                  : std::shared_ptr<EventQueue>(MemoryQueue(QueueOptions(options_.memory_queue), clock_))),
-      invoker_({clock_, executor_, slots_, admission_, options_.observer, options_.interceptor, options_.log,
-                options_.payload_limits}),
+      invoker_({clock_, fork_guard_, executor_, slots_, admission_, options_.observer, options_.interceptor,
+                options_.log, options_.payload_limits}),
       delivery_(invoker_, *queue_) {
   // One thread needs no cheap fence, and asking for it can take milliseconds.
   if (options_.executor == nullptr) RegisterAsymmetricFence();
@@ -77,9 +77,7 @@ EngineCore::~EngineCore() {
 absl::Status EngineCore::CheckAlive(std::string_view function) const {
   if (!fork_guard_.forked()) [[likely]]
     return absl::OkStatus();
-  return absl::FailedPreconditionError(fmt::format(
-      "function \"{}\": this process was forked from the one that owns the engine, whose threads are not here",
-      function));
+  return Invoker::Forked(function);
 }
 
 // ---- registration ----
@@ -102,6 +100,7 @@ absl::Status EngineCore::CheckPublish(std::string_view name, const Handler& hand
 }
 
 absl::Status EngineCore::Publish(std::string_view name, Handler handler, FunctionConfig config, bool existing) {
+  if (absl::Status alive = CheckAlive(name); !alive.ok()) return alive;
   if (absl::Status status = CheckPublish(name, handler, config); !status.ok()) return status;
   const Code* old;
   FunctionEntry* entry;
@@ -135,6 +134,7 @@ absl::Status EngineCore::Publish(std::string_view name, Handler handler, Functio
 }
 
 absl::Status EngineCore::Remove(std::string_view name) {
+  if (absl::Status alive = CheckAlive(name); !alive.ok()) return alive;
   const Code* old;
   FunctionEntry* entry;
   {
@@ -195,6 +195,11 @@ DrainReport EngineCore::Drain(absl::Duration soft, absl::Duration hard) {
   const Instant start = clock_.Now();
   const Instant soft_end = start.After(std::max<std::int64_t>(Nanos(soft), 0));
   const Instant hard_end = std::max(soft_end, start.After(std::max<std::int64_t>(Nanos(hard), 0)));
+
+  // Whoever found the engine open has accepted in a few instructions, or sees now that it is not.
+  HeavyFence();
+  const Instant moment = start.After(Nanos(absl::Milliseconds(100)));
+  admission_.WaitUntil(std::max(hard_end, moment), [this] { return !slots_.accepting(); });
 
   admission_.WaitUntilQuiet(soft_end, [&] {
     if (!NothingRuns()) return false;

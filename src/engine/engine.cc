@@ -191,8 +191,9 @@ absl::StatusOr<FunctionConfig> Engine::Config(std::string_view name) const {
   return config;
 }
 
-bool Engine::idle() const { return core_->Idle(); }
-QueueStats Engine::queue_stats() const { return core_->queue_->stats(); }
+// In a forked child the locks below may be held for ever, by threads that are not there.
+bool Engine::idle() const { return core_->fork_guard_.forked() || core_->Idle(); }
+QueueStats Engine::queue_stats() const { return core_->fork_guard_.forked() ? QueueStats{} : core_->queue_->stats(); }
 int Engine::abandoned() const { return core_->admission_.abandoned(); }
 
 std::size_t Engine::Poll() { return core_->poll_ != nullptr ? core_->poll_->Poll() : 0; }
@@ -211,20 +212,26 @@ DrainReport Engine::Drain(absl::Duration soft, absl::Duration hard) { return cor
 
 std::vector<DeadLetter> DeadLetterView::List(const DeadLetterFilter& filter, std::size_t max,
                                              std::optional<RequestId> after) const {
+  if (core_->fork_guard_.forked()) return {};
   return core_->queue_->ListDead(filter, max, after);
 }
 
-std::optional<DeadLetter> DeadLetterView::Get(const RequestId& id) const { return core_->queue_->GetDead(id); }
+std::optional<DeadLetter> DeadLetterView::Get(const RequestId& id) const {
+  if (core_->fork_guard_.forked()) return std::nullopt;
+  return core_->queue_->GetDead(id);
+}
 
-std::size_t DeadLetterView::size() const { return core_->queue_->stats().dead; }
+std::size_t DeadLetterView::size() const { return core_->fork_guard_.forked() ? 0 : core_->queue_->stats().dead; }
 
 absl::StatusOr<RequestId> DeadLetterView::Redrive(const RequestId& id) {
+  if (absl::Status alive = core_->CheckAlive("Redrive"); !alive.ok()) return alive;
   RequestId new_id;
   if (absl::Status status = core_->delivery_.Redrive(id, &new_id); !status.ok()) return status;
   return new_id;
 }
 
 absl::StatusOr<std::size_t> DeadLetterView::RedriveAll(const DeadLetterFilter& filter) {
+  if (absl::Status alive = core_->CheckAlive("RedriveAll"); !alive.ok()) return alive;
   std::size_t redriven = 0;
   // Those that match now: a redriven event may die again meanwhile.
   for (const DeadLetter& letter : List(filter, size())) {
@@ -236,6 +243,8 @@ absl::StatusOr<std::size_t> DeadLetterView::RedriveAll(const DeadLetterFilter& f
   return redriven;
 }
 
-std::size_t DeadLetterView::Purge(const DeadLetterFilter& filter) { return core_->queue_->PurgeDead(filter); }
+std::size_t DeadLetterView::Purge(const DeadLetterFilter& filter) {
+  return core_->fork_guard_.forked() ? 0 : core_->queue_->PurgeDead(filter);
+}
 
 }  // namespace runlet

@@ -157,7 +157,8 @@ void Call::OnForcedUnwind() {
   } else {
     invoker->ComeBack(*this);
   }
-  Unref();
+  // Run() would let go. A waiter lets go by itself, as its stack is unwound.
+  if (!run_by_waiter_) Unref();
 }
 
 bool Call::MayRunHere() const {
@@ -169,8 +170,15 @@ bool Call::AwaitDone(Instant until) {
   for (;;) {
     std::uint32_t state = state_.load(std::memory_order_acquire);
     if ((state & kPhase) == kDone) return true;
+    if (w.fork_guard.forked()) [[unlikely]] {
+      EndInChild();
+      return true;
+    }
     if ((state & kPhase) == kQueued && MayRunHere()) {
-      if (Move(kQueued, kStarting)) Execute();
+      if (Move(kQueued, kStarting)) {
+        run_by_waiter_ = true;
+        Execute();
+      }
       continue;
     }
     if (!until.never() && w.clock.Now() >= until) return false;
@@ -180,6 +188,12 @@ bool Call::AwaitDone(Instant until) {
     }
     w.executor.Block({&state_, state | kAwaited, until});
   }
+}
+
+// The thread that would run the call, or runs it, is in the parent.
+void Call::EndInChild() {
+  status_ = Invoker::Forked(entry->name);
+  state_.store(kDone, std::memory_order_release);
 }
 
 void Call::AwaitResult() {

@@ -56,6 +56,7 @@ class Call final : public Work, public Execution, public StartedCall {
   void Complete(absl::Status status);
   void CompleteUnrun(absl::Status status);
   bool AwaitDone(Instant until);
+  void EndInChild();
   void AwaitResult();
   bool MayRunHere() const;
   Ask RunAsk();
@@ -64,6 +65,7 @@ class Call final : public Work, public Execution, public StartedCall {
   std::atomic<int> references_{2};
   std::atomic<bool> cancelled_{false};
   bool runs_on_waiter_ = false;
+  bool run_by_waiter_ = false;
   bool holds_result_ = false;
   const Type* const in_;
   const Type* const out_;

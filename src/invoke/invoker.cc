@@ -56,6 +56,12 @@ absl::Status Invoker::Closed(const FunctionEntry& entry) const {
                  fmt::format("function \"{}\": the engine is closed", entry.name));
 }
 
+absl::Status Invoker::Forked(std::string_view function) {
+  return absl::FailedPreconditionError(fmt::format(
+      "function \"{}\": this process was forked from the one that owns the engine, whose threads are not here",
+      function));
+}
+
 absl::Status Invoker::TooLate(const FunctionEntry& entry) {
   return Refused(absl::StatusCode::kDeadlineExceeded, reason::kNoThreadInTime,
                  fmt::format("function \"{}\": the deadline passed before the call could begin", entry.name));
@@ -182,9 +188,11 @@ absl::Status Invoker::Invoke(FunctionEntry& entry, const Ask& ask, const InvokeO
   absl::Status refused;
   Call* call = MakeCall(entry, ask, options, nullptr, nullptr, &refused);
   if (call == nullptr) return refused;
-  absl::Status status = call->Take(ask.result);
-  call->Release();
-  return status;
+  struct LetGo {
+    ~LetGo() { call->Release(); }
+    Call* call;
+  } let_go{call};
+  return call->Take(ask.result);
 }
 
 namespace {
@@ -228,6 +236,13 @@ absl::Status Invoker::DecodeAndRunHere(FunctionEntry& entry, const Ask& ask, con
     Unprotect(slot, entry);
     w_.slots.Give(slot);
     return Refuse(entry, std::move(status));
+  }
+  // Looked at before, but a drain may have begun since; from now on it sees the permit, and waits.
+  if (life() != Life::kOpen && parent == nullptr) [[unlikely]] {
+    w_.admission.Leave(x.permit);
+    Unprotect(slot, entry);
+    w_.slots.Give(slot);
+    return Refuse(entry, Closed(entry));
   }
   if (options.wait_for_capacity > absl::ZeroDuration()) now = w_.clock.Now();
   x.invoker = this;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string_view>
 
+#include "base/fork_guard.h"
 #include "capacity/admission.h"
 #include "capacity/slot.h"
 #include "function/entry.h"
@@ -43,6 +44,7 @@ class Invoker final : public ContextPort {
 
   struct Wiring {
     const Clock& clock;
+    const ForkGuard& fork_guard;
     Executor& executor;
     Slots& slots;
     Admission& admission;
@@ -83,6 +85,8 @@ class Invoker final : public ContextPort {
 
   absl::Status TimedOut(const Execution& x) const;
   absl::Status Closed(const FunctionEntry& entry) const;
+  // What a forked child is told.
+  static absl::Status Forked(std::string_view function);
   // The call's deadline passed while it waited for a thread, or before it was made.
   static absl::Status TooLate(const FunctionEntry& entry);
   // What a handler that ended its own thread has answered.

@@ -1,278 +1,714 @@
-// What only real threads can show. Each test waits on events, never on durations.
+// The engine on real threads. No test here needs time to pass; each waits for what must happen.
+#include <absl/status/status.h>
+#include <absl/time/time.h>
 #include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
-#include "runlet/base/sync.h"
 #include "runlet/runlet.h"
+#include "tests/capacity/latch.h"
 #include "tests/catch.h"
 
 namespace runlet {
 namespace {
 
-// Opened once; whoever waits goes on then.
-class Gate {
- public:
-  void Open() {
-    MutexLock lock(&mu_);
-    open_ = true;
-    opened_.NotifyAll();
-  }
-  void Wait() {
-    MutexLock lock(&mu_);
-    while (!open_) opened_.Wait(&mu_);
-  }
-
- private:
-  Mutex mu_;
-  CondVar opened_;
-  bool open_ RUNLET_GUARDED_BY(mu_) = false;
+struct In {
+  int value = 0;
 };
+inline constexpr Function<In, int> kNumber{"number"};
 
-constexpr absl::Duration kShort = absl::Milliseconds(5);
+Engine Make(EngineOptions options) { return Engine::Create(std::move(options)).value(); }
 
-TEST_CASE("promise 6: the caller is released at the deadline while the handler hangs, and the late result is dropped",
-          "[realtime]") {
-  Gate gate;
-  Engine engine;
-  const auto hang = [&](std::string_view) {
-    gate.Wait();
-    return "late";
-  };
-  REQUIRE(engine.Register("hang", hang, {.timeout = kShort}).ok());
-
-  const absl::StatusOr<std::string> answer = engine.Invoke("hang", "{}");
-  REQUIRE(FunctionErrorOf(answer.status()).has_value());
-  CHECK(FunctionErrorOf(answer.status())->type == "Sandbox.Timedout");
-  CHECK(engine.abandoned() == 1);
-
-  gate.Open();
-  while (engine.abandoned() != 0) std::this_thread::yield();
-  CHECK(engine.Metrics("hang")->late_results == 1);
-  CHECK(engine.Metrics("hang")->timeouts == 1);
+std::string TypeOfError(const absl::Status& status) {
+  return FunctionErrorOf(status).value_or(FunctionError{"none", ""}).type;
 }
 
-TEST_CASE("a thread that is stuck is replaced, so that a pool of one goes on", "[realtime]") {
-  Gate gate;
-  Engine engine = *Engine::Create({.threads = OwnThreads{.max_threads = 1}});
-  REQUIRE(engine.Register("hang", [&](std::string_view) { gate.Wait(); }, {.timeout = kShort}).ok());
-  REQUIRE(engine.Register("echo", [](std::string_view event) { return std::string(event); }).ok());
-
-  CHECK_FALSE(engine.Invoke("hang", "{}").ok());
-  CHECK(engine.Invoke("echo", "still here").value() == "still here");
-  gate.Open();
+// Says so when it is destroyed: what a handler has captured lives as long as its code.
+std::shared_ptr<void> Tells(Counter& gone) {
+  return std::shared_ptr<void>(nullptr, [&gone](std::nullptr_t) { gone.Add(); });
 }
 
-TEST_CASE("an engine that is destroyed under a stuck handler leaves alive what the handler touches", "[realtime]") {
-  Gate gate, done;
-  {
-    Engine engine = *Engine::Create({.destroy_grace = absl::ZeroDuration()});
-    const auto hang = [&](std::string_view, Context& context) {
-      gate.Wait();
-      // The context, the engine's clock and the event are used after the engine is gone.
-      const bool stop = context.stop_requested();
-      done.Open();
-      return stop ? "stopped" : "not stopped";
-    };
-    REQUIRE(engine.Register("hang", hang, {.timeout = kShort}).ok());
-    CHECK_FALSE(engine.Invoke("hang", "{}").ok());
-  }
-  gate.Open();
-  done.Wait();
-}
-
-TEST_CASE("nested calls need one thread only, sixteen deep", "[realtime]") {
-  Engine engine = *Engine::Create({.concurrency = 1, .threads = OwnThreads{.max_threads = 1}});
-  const auto descend = [&](std::string_view event) -> absl::StatusOr<std::string> {
-    const int depth = std::stoi(std::string(event));
-    if (depth == 1) return "bottom";
-    return engine.Invoke("descend", std::to_string(depth - 1));
-  };
-  REQUIRE(engine.Register("descend", descend).ok());
-  CHECK(engine.Invoke("descend", "16").value() == "bottom");
-  CHECK_FALSE(engine.Invoke("descend", "17").ok());
-}
-
-TEST_CASE("a handler on the only thread gets what it has started", "[realtime]") {
-  Engine engine = *Engine::Create({.threads = OwnThreads{.max_threads = 1}});
-  REQUIRE(engine.Register("leaf", [](std::string_view event) { return std::string(event); }).ok());
-  const auto root = [&](std::string_view) -> absl::StatusOr<std::string> { return engine.Start("leaf", "leaf").Get(); };
-  REQUIRE(engine.Register("root", root).ok());
-  CHECK(engine.Invoke("root", "{}").value() == "leaf");
-}
-
-TEST_CASE("events of two producers all end, and each runs once", "[realtime]") {
-  constexpr int kEach = 20'000;
-  Engine engine;
-  std::atomic<int> runs{0};
-  REQUIRE(engine.Register("count", [&](std::string_view) { runs.fetch_add(1); }).ok());
-  const auto produce = [&] {
-    for (int i = 0; i < kEach; ++i) {
-      while (!engine.Post("count", "{}").ok()) std::this_thread::yield();
-    }
-  };
-  std::thread other(produce);
-  produce();
-  other.join();
-
-  REQUIRE(engine.WaitIdle().ok());
-  CHECK(runs.load() == 2 * kEach);
-  CHECK(engine.queue_stats().accepted == 2 * kEach);
-  CHECK(engine.queue_stats().ended == 2 * kEach);
-}
-
-// Two threads of the host's, which know nothing of runlet.
+// A host's pool of threads, for HostThreads.
 class HostPool {
  public:
-  HostPool() {
-    for (int i = 0; i < 2; ++i) threads_.emplace_back([this] { Loop(); });
+  explicit HostPool(int threads) {
+    for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { Loop(); });
   }
   ~HostPool() {
     {
       MutexLock lock(&mu_);
-      closed_ = true;
+      stopped_ = true;
       changed_.NotifyAll();
     }
     for (std::thread& thread : threads_) thread.join();
   }
-  void Post(std::function<void()> task) {
-    MutexLock lock(&mu_);
-    tasks_.push_back(std::move(task));
-    changed_.NotifyAll();
+  HostThreads threads() {
+    return {[this](std::function<void()> work) {
+      MutexLock lock(&mu_);
+      work_.push_back(std::move(work));
+      changed_.NotifyOne();
+    }};
   }
 
  private:
   void Loop() {
     for (;;) {
-      std::function<void()> task;
+      std::function<void()> work;
       {
         MutexLock lock(&mu_);
-        while (tasks_.empty() && !closed_) changed_.Wait(&mu_);
-        if (tasks_.empty()) return;
-        task = std::move(tasks_.front());
-        tasks_.pop_front();
+        while (work_.empty() && !stopped_) changed_.Wait(&mu_);
+        if (work_.empty()) return;
+        work = std::move(work_.front());
+        work_.pop_front();
       }
-      task();
+      work();
     }
   }
 
   Mutex mu_;
   CondVar changed_;
-  std::deque<std::function<void()>> tasks_ RUNLET_GUARDED_BY(mu_);
-  bool closed_ RUNLET_GUARDED_BY(mu_) = false;
+  std::deque<std::function<void()>> work_ RUNLET_GUARDED_BY(mu_);
+  bool stopped_ RUNLET_GUARDED_BY(mu_) = false;
   std::vector<std::thread> threads_;
 };
 
-TEST_CASE("on the host's threads calls are answered, events end, and the host may outlive the engine", "[realtime]") {
-  HostPool pool;
-  std::atomic<int> runs{0};
+// ---- the end of an engine with stuck threads ----
+
+TEST_CASE("an engine ends though a call is stuck, and what that call touches lives on") {
+  Latch in, go_on;
+  Counter gone, logged;
   {
     Engine engine =
-        *Engine::Create({.threads = HostThreads{[&](std::function<void()> task) { pool.Post(std::move(task)); }}});
-    REQUIRE(engine.Register("count", [&](std::string_view) { return std::to_string(runs.fetch_add(1)); }).ok());
-    CHECK(engine.Invoke("count", "{}").ok());
-    CHECK(engine.Start("count", "{}").Get().ok());
-    for (int i = 0; i < 100; ++i) REQUIRE(engine.Post("count", "{}").ok());
-    REQUIRE(engine.WaitIdle().ok());
+        Make({.destroy_grace = absl::ZeroDuration(), .log = [&](const Invocation& invocation, std::string_view) {
+                if (invocation.function_name == "stuck") logged.Add();
+              }});
+    const auto stuck = [&, captured = Tells(gone)](std::string_view event, Context& context) {
+      in.Open();
+      go_on.Wait();
+      context.Log("late");
+      return std::string(event) + context.request_id().ToString() + (context.stop_requested() ? "stop" : "go on");
+    };
+    REQUIRE(engine.Register("stuck", stuck).ok());
+    Future<std::string> future = engine.Start("stuck", "event");
+    in.Wait();
   }
-  CHECK(runs.load() == 102);
+  CHECK(gone.count() == 0);
+  go_on.Open();
+  gone.AwaitAtLeast(1);
+  CHECK(logged.count() == 1);
 }
 
-TEST_CASE("a call that races a drain is answered or refused, and what was accepted is accounted for", "[realtime]") {
-  for (int round = 0; round < 20; ++round) {
-    std::atomic<std::uint64_t> parked{0};
-    Engine engine = *Engine::Create({.on_parked = [&](const DeadLetter&) { parked.fetch_add(1); }});
+TEST_CASE("an engine ends though an event is stuck, and what that event touches lives on") {
+  Latch in, go_on;
+  Counter gone, parked;
+  {
+    Engine engine =
+        Make({.destroy_grace = absl::ZeroDuration(), .on_parked = [&](const DeadLetter&) { parked.Add(); }});
+    const auto stuck = [&, captured = Tells(gone)](std::string_view event, Context& context) {
+      in.Open();
+      go_on.Wait();
+      context.Log("late");
+      return std::string(event);
+    };
+    REQUIRE(engine.Register("stuck", stuck).ok());
+    REQUIRE(engine.Post("stuck", std::string(1000, 'x')).ok());
+    in.Wait();
+  }
+  CHECK(parked.count() == 1);
+  CHECK(gone.count() == 0);
+  go_on.Open();
+  gone.AwaitAtLeast(1);
+}
+
+TEST_CASE("an engine on the host's threads ends though a call and an event are stuck, and what they touch lives on") {
+  HostPool host(2);
+  Counter in, gone;
+  Latch go_on;
+  {
+    Engine engine = Make({.threads = host.threads(), .destroy_grace = absl::ZeroDuration()});
+    const auto stuck = [&, captured = Tells(gone)](std::string_view event, Context& context) {
+      in.Add();
+      go_on.Wait();
+      context.Log("late");
+      return std::string(event);
+    };
+    REQUIRE(engine.Register("stuck", stuck).ok());
+    REQUIRE(engine.Post("stuck", "event").ok());
+    Future<std::string> future = engine.Start("stuck", "call");
+    in.AwaitAtLeast(2);
+  }
+  CHECK(gone.count() == 0);
+  go_on.Open();
+  gone.AwaitAtLeast(1);
+}
+
+TEST_CASE("a drain says how many threads it has left behind") {
+  Latch go_on;
+  Counter in, gone;
+  {
+    Engine engine = Make({});
+    const auto stuck = [&, captured = Tells(gone)](std::string_view) {
+      in.Add();
+      go_on.Wait();
+    };
+    REQUIRE(engine.Register("stuck", stuck).ok());
+    Future<std::string> first = engine.Start("stuck", "");
+    in.AwaitAtLeast(1);
+    const DrainReport report = engine.Drain(absl::ZeroDuration(), absl::ZeroDuration());
+    CHECK(report.abandoned == 1);
+    // The caller is not left behind.
+    CHECK(TypeOfError(std::move(first).Get().status()) == "Runtime.ExitError");
+    CHECK(Reason(engine.Invoke("stuck", "").status()) == reason::kEngineClosed);
+  }
+  go_on.Open();
+  gone.AwaitAtLeast(1);
+}
+
+TEST_CASE("a handler that sleeps or waits is woken by Cancel, and by the end of the engine") {
+  Latch in, also_in;
+  std::atomic<StopReason> reason{StopReason::kNone};
+  Engine engine = Make({});
+  const auto sleep = [&](std::string_view event, Context& context) -> absl::StatusOr<std::string> {
+    (event == "cancelled" ? in : also_in).Open();
+    while (context.Sleep(absl::Hours(1))) {
+    }
+    reason = context.stop_reason();
+    return "stopped";
+  };
+  REQUIRE(engine.Register("sleep", sleep, {.timeout = absl::Minutes(15)}).ok());
+  Future<std::string> future = engine.Start("sleep", "cancelled");
+  in.Wait();
+  future.Cancel();
+  CHECK(std::move(future).Get().value() == "stopped");
+  CHECK(reason == StopReason::kCaller);
+
+  Future<std::string> other = engine.Start("sleep", "drained");
+  also_in.Wait();
+  const DrainReport report = engine.Drain(absl::ZeroDuration(), absl::Minutes(10));
+  CHECK(report.abandoned == 0);
+  CHECK(std::move(other).Get().value() == "stopped");
+  CHECK(reason == StopReason::kDrain);
+}
+
+// ---- futures and engines ----
+
+TEST_CASE("a future outlives its engine, with the result or with the refusal") {
+  Latch in, go_on;
+  std::optional<Future<std::string>> ended, dropped, stuck;
+  {
+    Engine engine = Make({.threads = OwnThreads{.max_threads = 1}, .destroy_grace = absl::ZeroDuration()});
     REQUIRE(engine.Register("echo", [](std::string_view event) { return std::string(event); }).ok());
-    std::atomic<std::uint64_t> accepted{0};
-    std::vector<std::thread> callers;
-    for (int i = 0; i < 2; ++i) {
-      callers.emplace_back([&] {
-        for (;;) {
-          const absl::StatusOr<std::string> answer = engine.Invoke("echo", "x");
-          const bool posted = engine.Post("echo", "x").ok();
-          if (posted) accepted.fetch_add(1);
-          if (!answer.ok() && !posted) return;
-        }
-      });
-    }
-    while (accepted.load() < 10) std::this_thread::yield();
-    const DrainReport report = engine.Drain(absl::ZeroDuration(), absl::Seconds(10));
-    for (std::thread& caller : callers) caller.join();
-    const QueueStats stats = engine.queue_stats();
-    CHECK(stats.accepted == accepted.load());
-    CHECK(stats.ended == stats.accepted);
-    CHECK(report.parked == parked.load());
-    CHECK(report.abandoned == 0);
-  }
-}
-
-TEST_CASE("a forked child is told so at once, and ends without waiting for threads that it does not have",
-          "[realtime]") {
-  Engine engine;
-  REQUIRE(engine.Register("echo", [](std::string_view event) { return std::string(event); }).ok());
-  REQUIRE(engine.Invoke("echo", "x").ok());  // so that there are threads
-
-  const pid_t child = fork();
-  if (child == 0) {
-    const bool told = absl::IsFailedPrecondition(engine.Invoke("echo", "x").status()) &&
-                      absl::IsFailedPrecondition(engine.Post("echo", "x").status()) &&
-                      absl::IsFailedPrecondition(engine.WaitIdle());
-    { const Engine inherited = std::move(engine); }
-    _exit(told ? 0 : 1);
-  }
-  int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
-  CHECK(WIFEXITED(status));
-  CHECK(WEXITSTATUS(status) == 0);
-}
-
-TEST_CASE("a function may be replaced and removed while others call it", "[realtime]") {
-  Engine engine;
-  const auto answer = [](std::string_view) { return std::string("answer"); };
-  REQUIRE(engine.Register("changing", answer, {.run_on = RunOn::kCaller}).ok());
-  std::atomic<bool> stop{false};
-  std::atomic<int> wrong{0};
-  std::thread caller([&] {
-    while (!stop.load()) {
-      const absl::StatusOr<std::string> got = engine.Invoke("changing", "{}");
-      if (got.ok() ? *got != "answer" : !absl::IsNotFound(got.status())) wrong.fetch_add(1);
-    }
-  });
-  for (int i = 0; i < 500; ++i) {
     REQUIRE(engine
-                .Replace("changing", [text = std::string("answer")](std::string_view) { return text; },
-                         {.run_on = RunOn::kCaller})
+                .Register("stuck",
+                          [&](std::string_view) {
+                            in.Open();
+                            go_on.Wait();
+                          })
                 .ok());
-    if (i % 10 != 0) continue;
-    REQUIRE(engine.Remove("changing").ok());
-    REQUIRE(engine.Register("changing", answer, {.run_on = RunOn::kCaller}).ok());
+    ended = engine.Start("echo", "done");
+    REQUIRE(ended->WaitUntil(absl::InfiniteFuture()));
+    stuck = engine.Start("stuck", "");
+    in.Wait();
+    dropped = engine.Start("echo", "never run");
   }
-  stop.store(true);
-  caller.join();
-  CHECK(wrong.load() == 0);
+  CHECK(std::move(*ended).Get().value() == "done");
+  CHECK(Reason(std::move(*dropped).Get().status()) == reason::kEngineClosed);
+  CHECK(TypeOfError(std::move(*stuck).Get().status()) == "Runtime.ExitError");
+  go_on.Open();
 }
+
+TEST_CASE("a future that nobody waits for neither holds up nor outlives anything") {
+  Counter ran, gone;
+  {
+    Engine engine;
+    REQUIRE(engine.Register("count", [&, captured = Tells(gone)](std::string_view) { ran.Add(); }).ok());
+    for (int i = 0; i < 100; ++i) (void)engine.Start("count", "");
+    CHECK(engine.WaitIdle().ok());
+    CHECK(ran.count() == 100);
+  }
+  CHECK(gone.count() == 1);
+}
+
+TEST_CASE("an engine that is moved works on") {
+  Engine first;
+  REQUIRE(first.Register("echo", [](std::string_view event) { return std::string(event); }).ok());
+  Future<std::string> future = first.Start("echo", "1");
+  Engine second = std::move(first);
+  CHECK(std::move(future).Get().value() == "1");
+  CHECK(second.Invoke("echo", "2").value() == "2");
+}
+
+// ---- handlers that end their thread, and handlers that throw ----
 
 #if defined(__cpp_exceptions)
-TEST_CASE("a handler that ends its thread fails alone: its call is answered and the pool goes on", "[realtime]") {
-  Engine engine = *Engine::Create({.threads = OwnThreads{.max_threads = 1}});
-  REQUIRE(engine.Register("exit", [](std::string_view) -> std::string { pthread_exit(nullptr); }).ok());
+TEST_CASE("a handler that ends its thread is an error for the caller, and costs the pool no thread") {
+  Engine engine = Make({.threads = OwnThreads{.max_threads = 1}});
+  REQUIRE(engine.Register("leave", [](std::string_view) { pthread_exit(nullptr); }).ok());
   REQUIRE(engine.Register("echo", [](std::string_view event) { return std::string(event); }).ok());
-  for (int i = 0; i < 20; ++i) {
-    const absl::StatusOr<std::string> answer = engine.Invoke("exit", "{}");
-    REQUIRE(FunctionErrorOf(answer.status()).has_value());
-    CHECK(FunctionErrorOf(answer.status())->type == "Runtime.ExitError");
-    CHECK(engine.Invoke("echo", "x").ok());
+  for (int i = 0; i < 1'000; ++i) CHECK(TypeOfError(engine.Invoke("leave", "").status()) == "Runtime.ExitError");
+  CHECK(engine.Invoke("echo", "still here").value() == "still here");
+  CHECK(engine.WaitIdle().ok());
+  CHECK(engine.Metrics("leave")->errors == 1'000);
+  CHECK(engine.Drain(absl::ZeroDuration(), absl::Minutes(1)).abandoned == 0);
+}
+
+TEST_CASE("a handler that ends its thread while a handler waits for it ends both, and gives back what both held") {
+  Engine engine = Make({.concurrency = 3, .threads = OwnThreads{.max_threads = 1}});
+  REQUIRE(engine.Register("leave", [](std::string_view) { pthread_exit(nullptr); }, {.reserved_concurrency = 1}).ok());
+  REQUIRE(engine
+              .Register("outer",
+                        [&](std::string_view) -> absl::StatusOr<std::string> { return engine.Invoke("leave", ""); },
+                        {.reserved_concurrency = 1})
+              .ok());
+  for (int i = 0; i < 100; ++i) CHECK(TypeOfError(engine.Invoke("outer", "").status()) == "Runtime.ExitError");
+  CHECK(engine.WaitIdle().ok());
+  CHECK(engine.Metrics("leave")->errors == 100);
+  CHECK(engine.Metrics("outer")->errors == 100);
+}
+
+TEST_CASE("a handler on its caller's thread may end that thread, and gives back what it held") {
+  Engine engine = Make({.concurrency = 1});
+  const FunctionConfig config{.run_on = RunOn::kCaller};
+  REQUIRE(engine
+              .Register(
+                  "leave", [](std::string_view) { pthread_exit(nullptr); }, config)
+              .ok());
+  for (int i = 0; i < 10; ++i) {
+    std::thread caller([&] {
+      (void)engine.Invoke("leave", "");
+      FAIL("the thread went on");
+    });
+    caller.join();
   }
+  CHECK(engine.WaitIdle().ok());
+  CHECK(engine.Metrics("leave")->errors == 10);
+}
+
+TEST_CASE("a handler that ends the thread that waits for it in Get gives back what it held, and nothing twice") {
+  Engine engine = Make({.concurrency = 2, .threads = OwnThreads{.max_threads = 1}});
+  Latch in, go_on;
+  REQUIRE(engine
+              .Register("busy",
+                        [&](std::string_view) {
+                          in.Open();
+                          go_on.Wait();
+                        })
+              .ok());
+  REQUIRE(engine.Register("leave", [](std::string_view) { pthread_exit(nullptr); }, {.run_on = RunOn::kCaller}).ok());
+  Future<std::string> busy = engine.Start("busy", "");  // nobody but the waiter comes for what is started now
+  in.Wait();
+  for (int i = 0; i < 10; ++i) {
+    std::thread waiter([&] {
+      Future<std::string> future = engine.Start("leave", "");
+      (void)std::move(future).Get();
+      FAIL("the thread went on");
+    });
+    waiter.join();
+  }
+  go_on.Open();
+  CHECK(std::move(busy).Get().ok());
+  CHECK(engine.WaitIdle().ok());
+  CHECK(engine.Metrics("leave")->errors == 10);
+}
+
+TEST_CASE("an event whose handler ends its thread has failed an attempt, and the events behind it run") {
+  Engine engine = Make({.threads = OwnThreads{.max_threads = 2}});
+  std::atomic<int> runs{0};
+  const auto leave_once = [&](std::string_view, Context& context) {
+    runs.fetch_add(1);
+    if (context.attempt() == 1) pthread_exit(nullptr);
+  };
+  REQUIRE(
+      engine.Register("leave", leave_once, {.event_invoke = {.retry_policy = RetryPolicy::Fixed(absl::ZeroDuration())}})
+          .ok());
+  REQUIRE(engine.PostAll("leave", std::vector<std::string>(200, "event")).ok());
+  CHECK(engine.WaitIdle().ok());
+  CHECK(runs == 400);
+  CHECK(engine.dead_letters().size() == 0);
+  const FunctionMetrics metrics = engine.Metrics("leave").value();
+  CHECK(metrics.errors == 200);
+  CHECK(metrics.retries == 200);
+  CHECK(engine.Drain(absl::ZeroDuration(), absl::Minutes(1)).abandoned == 0);
+}
+
+TEST_CASE("what handlers throw on the pool's threads comes back as their errors, and no thread is lost") {
+  Engine engine = Make({.threads = OwnThreads{.max_threads = 2}});
+  REQUIRE(engine.Register("throw", [](std::string_view event) { throw std::runtime_error(std::string(event)); }).ok());
+  const auto call = [&](const std::string& text) {
+    int right = 0;
+    for (int i = 0; i < 1'000; ++i) {
+      const absl::Status status = engine.Invoke("throw", text).status();
+      right += FunctionErrorOf(status) == FunctionError{"std::runtime_error", text};
+    }
+    CHECK(right == 1'000);
+  };
+  std::thread other(call, "other");
+  call("own");
+  other.join();
+  CHECK(engine.Metrics("throw")->errors == 2'000);
+  CHECK(engine.WaitIdle().ok());
 }
 #endif
+
+// ---- nesting ----
+
+TEST_CASE("handlers that wait for what they started need no second thread, to any depth") {
+  for (int depth = 1; depth <= 16; ++depth) {
+    Engine engine = Make({.threads = OwnThreads{.max_threads = 1}});
+    const auto nest = [&](In event) -> absl::StatusOr<int> {
+      if (event.value <= 1) return 1;
+      absl::StatusOr<int> inner = engine.Start(kNumber, {event.value - 1}).Get();
+      if (!inner.ok()) return inner.status();
+      return *inner + 1;
+    };
+    REQUIRE(engine.Register(kNumber, nest, {.timeout = absl::Minutes(15)}).ok());
+    CHECK(engine.Invoke(kNumber, {depth}).value() == depth);
+    CHECK(engine.Start(kNumber, {depth}).Get().value() == depth);
+  }
+}
+
+TEST_CASE("handlers that call one another need one thread and one permit, to a depth of 16 and no further") {
+  Engine engine = Make({.concurrency = 1, .threads = OwnThreads{.max_threads = 1}});
+  const auto descend = [&](In event) -> absl::StatusOr<int> {
+    if (event.value <= 1) return 1;
+    const absl::StatusOr<int> inner = engine.Invoke(kNumber, {event.value - 1});
+    if (!inner.ok()) return inner.status();
+    return *inner + 1;
+  };
+  REQUIRE(engine.Register(kNumber, descend, {.timeout = absl::Minutes(15)}).ok());
+  CHECK(engine.Invoke(kNumber, {16}).value() == 16);
+  CHECK(TypeOfError(engine.Invoke(kNumber, {17}).status()) == "FailedPrecondition");
+}
+
+TEST_CASE("handlers that start several calls and wait for all need no second thread") {
+  Engine engine = Make({.threads = OwnThreads{.max_threads = 1}});
+  const auto tree = [&](In event) -> absl::StatusOr<int> {
+    if (event.value == 0) return 1;
+    Future<int> left = engine.Start(kNumber, {event.value - 1});
+    Future<int> right = engine.Start(kNumber, {event.value - 1});
+    return std::move(right).Get().value() + std::move(left).Get().value();
+  };
+  REQUIRE(engine.Register(kNumber, tree, {.timeout = absl::Minutes(15)}).ok());
+  CHECK(engine.Invoke(kNumber, {6}).value() == 64);
+}
+
+TEST_CASE("nested calls of several callers at once end, whatever the threads") {
+  for (const int threads : {1, 2, 3}) {
+    Engine engine = Make({.threads = OwnThreads{.max_threads = threads}});
+    const auto nest = [&](In event) -> absl::StatusOr<int> {
+      if (event.value <= 1) return 1;
+      absl::StatusOr<int> inner = event.value % 2 == 0 ? engine.Invoke(kNumber, {event.value - 1})
+                                                       : engine.Start(kNumber, {event.value - 1}).Get();
+      if (!inner.ok()) return inner.status();
+      return *inner + 1;
+    };
+    REQUIRE(engine.Register(kNumber, nest, {.timeout = absl::Minutes(15)}).ok());
+    std::atomic<int> right{0};
+    const auto call = [&] {
+      for (int i = 0; i < 100; ++i) right += engine.Invoke(kNumber, {1 + i % 16}).value() == 1 + i % 16;
+    };
+    std::thread first(call), second(call);
+    call();
+    first.join();
+    second.join();
+    CHECK(right == 300);
+  }
+}
+
+// ---- many at once ----
+
+TEST_CASE("a hundred thousand events of two producers run once each") {
+  constexpr int kEach = 50'000;
+  Engine engine;
+  std::vector<std::atomic<int>> runs(2 * kEach);
+  const auto count = [&](const In& event) -> absl::StatusOr<int> {
+    return runs[static_cast<std::size_t>(event.value)].fetch_add(1, std::memory_order_relaxed);
+  };
+  REQUIRE(engine.Register(kNumber, count).ok());
+  std::atomic<int> accepted{0};
+  const auto post = [&](int from) {
+    for (int i = from; i < from + kEach; ++i) accepted.fetch_add(engine.Post(kNumber, {i}).ok());
+  };
+  std::thread other(post, kEach);
+  post(0);
+  other.join();
+  REQUIRE(engine.WaitIdle().ok());
+  CHECK(accepted == 2 * kEach);
+  CHECK(std::count(runs.begin(), runs.end(), 1) == 2 * kEach);
+  const FunctionMetrics metrics = engine.Metrics("number").value();
+  CHECK(metrics.async_events_received == 2 * kEach);
+  CHECK(metrics.invocations == 2 * kEach);
+  CHECK(metrics.throttles == 0);
+  CHECK(metrics.durations.count() == 2 * kEach);
+}
+
+TEST_CASE("events, calls and started calls at once add up") {
+  constexpr int kEach = 3'000;
+  Engine engine;
+  std::atomic<int> runs{0};
+  REQUIRE(engine.Register(kNumber, [&](const In& event) { return runs.fetch_add(1), event.value; }).ok());
+  int called = 0, started = 0, posted = 0;
+  std::thread caller([&] {
+    for (int i = 0; i < kEach; ++i) called += engine.Invoke(kNumber, {i}).value() == i;
+  });
+  std::thread starter([&] {
+    std::deque<Future<int>> futures;
+    for (int i = 0; i < kEach; ++i) futures.push_back(engine.Start(kNumber, {i}));
+    for (int i = 0; i < kEach; ++i) {
+      const absl::StatusOr<int> result = std::move(futures[static_cast<std::size_t>(i)]).Get();
+      // More may be started than may run.
+      started += result.ok() ? *result == i : Reason(result.status()) == reason::kConcurrentInvocationLimitExceeded;
+    }
+  });
+  for (int i = 0; i < kEach; ++i) posted += engine.Post(kNumber, {i}).ok();
+  caller.join();
+  starter.join();
+  REQUIRE(engine.WaitIdle().ok());
+  CHECK(called == kEach);
+  CHECK(started == kEach);
+  CHECK(posted == kEach);
+  CHECK(engine.Metrics("number")->invocations == static_cast<std::uint64_t>(runs.load()));
+}
+
+TEST_CASE("functions are registered, replaced and removed while they are called, and every answer is of one of them") {
+  Engine engine;
+  std::atomic<bool> done{false};
+  std::atomic<int> wrong{0}, answers{0};
+  Counter gone;
+  int made = 0;
+  const auto handler = [&] {
+    ++made;
+    // What a handler that runs too late would not find.
+    return [text = std::make_shared<std::string>("right"), captured = Tells(gone)](std::string_view) { return *text; };
+  };
+  REQUIRE(engine.Register("turning", handler()).ok());
+  const auto call = [&](RunOn) {
+    while (!done) {
+      const absl::StatusOr<std::string> answer = engine.Invoke("turning", "");
+      if (answer.ok() ? *answer != "right" : answer.status().code() != absl::StatusCode::kNotFound) wrong.fetch_add(1);
+      answers.fetch_add(answer.ok());
+      if (!engine.Post("turning", "").ok()) continue;
+    }
+  };
+  std::thread first(call, RunOn::kPool), second(call, RunOn::kPool);
+  for (int i = 0; i < 2'000 || answers < 100; ++i) {
+    const FunctionConfig config{.run_on = i % 2 == 0 ? RunOn::kCaller : RunOn::kPool};
+    if (i % 10 == 9) {
+      if (!engine.Remove("turning").ok() || !engine.Register("turning", handler(), config).ok()) wrong.fetch_add(1);
+    } else if (!engine.Replace("turning", handler(), config).ok()) {
+      wrong.fetch_add(1);
+    }
+    if (!engine.Register("other-" + std::to_string(i), [](std::string_view) {}).ok()) wrong.fetch_add(1);
+  }
+  done = true;
+  first.join();
+  second.join();
+  CHECK(wrong == 0);
+  CHECK(engine.WaitIdle().ok());
+  REQUIRE(engine.Remove("turning").ok());
+  gone.AwaitAtLeast(made);
+}
+
+TEST_CASE("what races with a drain is accepted and ends, or is refused") {
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<int> runs{0}, parked{0};
+    int accepted = 0, called = 0, unknown = 0;
+    {
+      Engine engine = Make({.on_parked = [&](const DeadLetter&) { parked.fetch_add(1); }});
+      REQUIRE(engine.Register(kNumber, [&](const In& event) { return runs.fetch_add(1), event.value; }).ok());
+      Counter posting;
+      std::thread poster([&] {
+        for (int i = 0;; ++i) {
+          const absl::StatusOr<RequestId> id = engine.Post(kNumber, {i});
+          if (i == 10) posting.Add();
+          if (id.ok()) {
+            ++accepted;
+            continue;
+          }
+          unknown += Reason(id.status()) != reason::kEngineClosed;
+          return;
+        }
+      });
+      std::thread caller([&] {
+        for (int i = 0;; ++i) {
+          const absl::StatusOr<int> result =
+              i % 2 == 0 ? engine.Invoke(kNumber, {i}) : engine.Start(kNumber, {i}).Get();
+          if (i == 10) posting.Add();
+          if (result.ok()) {
+            ++called;
+            unknown += *result != i;
+            continue;
+          }
+          unknown += Reason(result.status()) != reason::kEngineClosed;
+          return;
+        }
+      });
+      posting.AwaitAtLeast(2);
+      const DrainReport report =
+          engine.Drain(round % 2 == 0 ? absl::ZeroDuration() : absl::Minutes(1), absl::Minutes(2));
+      poster.join();
+      caller.join();
+      CHECK(report.abandoned == 0);
+      CHECK(report.parked == static_cast<std::uint64_t>(parked.load()));
+      const QueueStats stats = engine.queue_stats();
+      CHECK(stats.accepted == static_cast<std::uint64_t>(accepted));
+      CHECK(stats.ended == stats.accepted);
+      CHECK(stats.ready + stats.delayed + stats.running == 0);
+    }
+    CHECK(unknown == 0);
+    CHECK(runs.load() + parked.load() == accepted + called);
+  }
+}
+
+// ---- the host's threads, and none ----
+
+TEST_CASE("an engine runs calls, events and nested calls on two threads of the host's") {
+  HostPool host(2);
+  Engine engine = Make({.threads = host.threads()});
+  std::atomic<int> events{0};
+  REQUIRE(engine.Register("count", [&](std::string_view) { events.fetch_add(1); }).ok());
+  const auto nest = [&](In event) -> absl::StatusOr<int> {
+    if (event.value <= 1) return 1;
+    absl::StatusOr<int> inner = engine.Start(kNumber, {event.value - 1}).Get();
+    if (!inner.ok()) return inner.status();
+    return *inner + 1;
+  };
+  REQUIRE(engine.Register(kNumber, nest, {.timeout = absl::Minutes(15)}).ok());
+  REQUIRE(engine.PostAll("count", std::vector<std::string>(5'000, "")).ok());
+  std::thread other([&] {
+    for (int i = 0; i < 200; ++i) CHECK(engine.Start(kNumber, {1 + i % 16}).Get().value() == 1 + i % 16);
+  });
+  for (int i = 0; i < 200; ++i) CHECK(engine.Invoke(kNumber, {1 + i % 16}).value() == 1 + i % 16);
+  other.join();
+  CHECK(engine.WaitIdle().ok());
+  CHECK(events == 5'000);
+  CHECK(engine.Drain(absl::ZeroDuration(), absl::Minutes(1)).abandoned == 0);
+}
+
+TEST_CASE("what the host runs after the engine has ended finds nothing to do") {
+  std::vector<std::function<void()>> held;
+  std::atomic<int> runs{0};
+  std::optional<Future<std::string>> future;
+  {
+    Engine engine =
+        Make({.threads = HostThreads{[&](std::function<void()> work) { held.push_back(std::move(work)); }}});
+    REQUIRE(engine.Register("count", [&](std::string_view) { runs.fetch_add(1); }).ok());
+    REQUIRE(engine.Post("count", "").ok());
+    future = engine.Start("count", "");
+    CHECK(engine.Drain(absl::ZeroDuration(), absl::ZeroDuration()).parked == 1);
+  }
+  CHECK(!held.empty());
+  for (const auto& work : held) work();
+  CHECK(runs == 0);
+  CHECK(Reason(std::move(*future).Get().status()) == reason::kEngineClosed);
+}
+
+TEST_CASE("an engine without threads is polled by two threads while a third calls") {
+  Engine engine = Make({.threads = NoThreads{}});
+  std::atomic<int> runs{0};
+  std::atomic<bool> done{false};
+  REQUIRE(engine.Register(kNumber, [&](const In& event) { return runs.fetch_add(1), event.value; }).ok());
+  const auto poll = [&] {
+    while (!done) {
+      if (engine.Poll() == 0) std::this_thread::yield();
+    }
+  };
+  std::thread first(poll), second(poll);
+  for (int i = 0; i < 2'000; ++i) {
+    CHECK(engine.Post(kNumber, {i}).ok());
+    CHECK(engine.Start(kNumber, {i}).Get().value() == i);
+    CHECK(engine.Invoke(kNumber, {i}).value() == i);
+  }
+  CHECK(engine.WaitIdle().ok());
+  done = true;
+  first.join();
+  second.join();
+  CHECK(runs == 6'000);
+}
+
+// ---- a forked child ----
+
+// The exit code of a child that runs `body`; it hangs if the child does.
+int ExitCodeOfChild(const std::function<int()>& body) {
+  const pid_t child = fork();
+  if (child == 0) _exit(body());
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+TEST_CASE("a forked child gets errors at once, from every verb, and may destroy the engine") {
+  auto engine = std::make_unique<Engine>();
+  std::atomic<bool> done{false};
+  REQUIRE(engine->Register(kNumber, [](const In& event) { return event.value; }).ok());
+  const auto bound = engine->Bind(kNumber).value();
+  // The locks of the engine are held now and then, by threads that are not there in the child.
+  std::thread busy([&] {
+    for (int i = 0; !done; ++i) {
+      (void)engine->Post(kNumber, {i});
+      (void)engine->Replace(kNumber, [](const In& event) { return event.value; });
+    }
+  });
+  Latch go_on;
+  REQUIRE(engine->Register("wait", [&](std::string_view) { go_on.Wait(); }, {.on_overrun = OnOverrun::kWait}).ok());
+  for (int round = 0; round < 20; ++round) {
+    Future<std::string> begun = engine->Start("wait", "");
+    const int code = ExitCodeOfChild([&] {
+      const auto told = [](const absl::Status& status) {
+        return status.code() == absl::StatusCode::kFailedPrecondition &&
+               status.message().find("forked") != absl::string_view::npos;
+      };
+      if (!told(engine->Invoke(kNumber, {1}).status())) return 1;
+      if (!told(engine->Start(kNumber, {1}).Get().status())) return 2;
+      if (!told(engine->Post(kNumber, {1}).status())) return 3;
+      if (!told(engine->PostAll(kNumber, std::vector<In>(3)))) return 4;
+      if (!told(engine->Check("number", "1"))) return 5;
+      if (!told(engine->Register("new", [](std::string_view) {}))) return 6;
+      if (!told(engine->Replace(kNumber, [](const In&) { return 2; }))) return 7;
+      if (!told(engine->Remove("number"))) return 8;
+      if (!told(engine->WaitIdle())) return 9;
+      if (!told(bound.Invoke({1}).status())) return 10;
+      if (!told(bound.Post({1}).status())) return 11;
+      if (!told(std::move(begun).Get().status())) return 12;
+      if (!told(engine->dead_letters().RedriveAll().status())) return 13;
+      if (!engine->dead_letters().List().empty() || engine->dead_letters().size() != 0) return 14;
+      if (!engine->idle() || engine->queue_stats().accepted != 0) return 15;
+      if (engine->Drain(absl::ZeroDuration(), absl::InfiniteDuration()).abandoned != 0) return 16;
+      engine.reset();
+      return 0;
+    });
+    CHECK(code == 0);
+  }
+  done = true;
+  busy.join();
+  go_on.Open();
+  CHECK(engine->Invoke(kNumber, {5}).value() == 5);
+}
+
+TEST_CASE("a forked child may make an engine of its own without threads") {
+  Engine engine;
+  REQUIRE(engine.Register("echo", [](std::string_view event) { return std::string(event); }).ok());
+  REQUIRE(engine.Invoke("echo", "x").ok());
+  CHECK(ExitCodeOfChild([] {
+          Engine own = Make({.threads = NoThreads{}});
+          if (!own.Register("echo", [](std::string_view event) { return std::string(event); }).ok()) return 1;
+          return own.Invoke("echo", "own").value_or("") == "own" ? 0 : 2;
+        }) == 0);
+}
 
 }  // namespace
 }  // namespace runlet
