@@ -22,7 +22,15 @@ struct HostExecutor::Inbox {
       work = std::exchange(head, head->next);
       ++running;
     }
+    // Also when a handler ends the thread (pthread_exit): the stack is unwound through here.
+    struct LeaveAtEnd {
+      ~LeaveAtEnd() { inbox->Leave(); }
+      Inbox* inbox;
+    } leave{this};
     work->Run();
+  }
+
+  void Leave() RUNLET_EXCLUDES(mu) {
     std::shared_ptr<void> last;  // let go after the lock
     MutexLock lock(&mu);
     if (--running != 0) return;

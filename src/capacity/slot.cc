@@ -1,15 +1,26 @@
 #include "capacity/slot.h"
 
 #include <algorithm>
+#include <thread>
 
 namespace runlet {
 namespace {
+
+constexpr int kLooks = 1000;
 
 std::atomic<std::uint64_t> next_serial{1};
 
 }  // namespace
 
 Meter& Slot::AddMeter(std::size_t index) { return meters_.Set(index, std::make_unique<Meter>()); }
+
+void Slot::AwaitTakenAway() {
+  // A few dozen instructions of the watcher's, which never waits for us; but it may have lost its processor to us.
+  for (int look = 0; (run_.load(std::memory_order_acquire) & 3) != kTakenAway; ++look) {
+    if (look >= kLooks) std::this_thread::yield();
+  }
+  run_.store(0, std::memory_order_release);
+}
 
 Instant Slot::ExpireOverrun(Instant now, Instant limit) {
   std::uint64_t run = run_.load(std::memory_order_seq_cst);

@@ -78,11 +78,9 @@ class alignas(64) Slot {
   // False: the run was taken away; returns only once whoever took it is done with it.
   [[nodiscard]] bool EndWatched() {
     std::uint64_t running = (generation_ << 2) | kRunning;
-    if (run_.compare_exchange_strong(running, 0, std::memory_order_acq_rel)) return true;
-    while ((run_.load(std::memory_order_acquire) & 3) != kTakenAway) {
-      // A few dozen instructions of the watcher's; it never waits for us.
-    }
-    run_.store(0, std::memory_order_release);
+    if (run_.compare_exchange_strong(running, 0, std::memory_order_acq_rel)) [[likely]]
+      return true;
+    AwaitTakenAway();
     return false;
   }
   // Ends the run if its deadline has passed at `limit`. Returns the deadline of a run that goes on.
@@ -105,6 +103,7 @@ class alignas(64) Slot {
  private:
   friend class Slots;
   [[gnu::cold]] Meter& AddMeter(std::size_t index);
+  [[gnu::cold]] void AwaitTakenAway();
   enum : std::uint64_t { kIdle = 0, kRunning = 1, kBeingTaken = 2, kTakenAway = 3 };
 
   std::atomic<std::uint32_t> taken_{0};
