@@ -118,7 +118,9 @@ class World {
 
   Random draws_;   // of handlers, in the order in which they run
   Random random_;  // of the program
-  const bool nests_, hangs_, changes_, throws_, cooperative_;
+  const bool nests_, hangs_, changes_;
+  [[maybe_unused]] const bool throws_;  // not where exceptions are off
+  const bool cooperative_;
   const std::shared_ptr<FlakySink> sink_;
   std::vector<std::string> violations_;
   std::size_t parked_ = 0;

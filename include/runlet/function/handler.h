@@ -179,8 +179,10 @@ absl::Status RunHandlerOnItsOwn(const F& f, const HandlerCall& call) {
 
 // `exceptions` is a parameter, so that a program whose parts are compiled with and without exceptions has two functions
 // here, not two definitions of one.
+//
+// A forced unwind comes as a reference to nothing, which the sanitizer must not mind.
 template <typename In, typename Out, typename F, bool exceptions>
-absl::Status RunHandlerErased(const void* handler, const HandlerCall& call) {
+__attribute__((no_sanitize("null"))) absl::Status RunHandlerErased(const void* handler, const HandlerCall& call) {
   const F& f = *static_cast<const F*>(handler);
 #if defined(__cpp_exceptions)
   if constexpr (exceptions) {
