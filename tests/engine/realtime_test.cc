@@ -56,7 +56,6 @@ TEST_CASE("the caller is released at the deadline while the handler hangs, the t
   CHECK(metrics.timeouts == 1);
   CHECK(metrics.errors == 1);
   CHECK(metrics.late_results == 1);
-  CHECK(metrics.total_duration >= kShort);
   CHECK(engine.Drain(absl::ZeroDuration(), absl::Minutes(1)).abandoned == 0);
 }
 
