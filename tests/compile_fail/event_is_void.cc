@@ -1,0 +1,9 @@
+// expect: the event type of a Function must be a movable object type
+#include <runlet/runlet.h>
+
+struct In {
+  int value = 0;
+};
+inline constexpr runlet::Function<In, int> kFunction{"function"};
+
+inline constexpr runlet::Function<void, int> kWrong{"nothing"};
