@@ -39,7 +39,7 @@ EXAMPLES_FLOOR = 9
 # Below these folders the first directory names the room.
 ROOM_FOLDERS = ("include/runlet", "src", "tests", "bench")
 # What stands in tests/ and is no room: it checks the house itself, from outside.
-HOUSE = {"tests/structure", "tests/readme", "tests/compile_fail", "tests/consumer", "tests/planted"}
+HOUSE = {"tests/structure", "tests/readme", "tests/compile_fail", "tests/consumer", "tests/planted", "tests/unload"}
 # Every test may include it, so it may include nothing of ours.
 TEST_FRAME = {"tests/catch.h", "tests/main.cc"}
 
