@@ -147,13 +147,35 @@ TEST_CASE("text that is not UTF-8 has no JSON") {
   CHECK(Codec<std::vector<std::string>>::Encode({"caf\xc3\xa9"}).ok());
 }
 
-TEST_CASE("JSON nested deep is read or refused, and ends nothing") {
-  const std::string deep = std::string(10'000, '[') + std::string(10'000, ']');
-  CHECK(Read<nlohmann::json>(deep).ok());
-  CHECK(!Read<nlohmann::json>(deep.substr(1)).ok());
+#endif  // __cpp_exceptions
+
+std::string Nested(int depth, std::string_view open, std::string_view close, std::string_view inner) {
+  std::string text;
+  for (int i = 0; i < depth; ++i) text += open;
+  text += inner;
+  for (int i = 0; i < depth; ++i) text += close;
+  return text;
 }
 
-#endif  // __cpp_exceptions
+TEST_CASE("JSON nested to a depth of 1,000 is read, deeper JSON is refused, and no depth ends the program") {
+  for (const int depth : {1, 999, 1'000}) {
+    CHECK(Read<nlohmann::json>(Nested(depth, "[", "]", "")).ok());
+    CHECK(Read<nlohmann::json>(Nested(depth, "{\"a\":", "}", "1")).ok());
+  }
+  for (const int depth : {1'001, 10'000, 1'000'000}) {
+    CHECK(Read<nlohmann::json>(Nested(depth, "[", "]", "")).message() == "JSON nested deeper than 1000");
+    CHECK(!Read<nlohmann::json>(Nested(depth, "{\"a\":", "}", "1")).ok());
+    CHECK(!Read<nlohmann::json>(Nested(depth, "[", "", "")).ok());
+  }
+}
+
+TEST_CASE("brackets in the text of JSON, and brackets side by side, nest nothing") {
+  const std::string brackets = "\"" + std::string(5'000, '[') + "\\\"" + std::string(5'000, '{') + "\"";
+  CHECK(Read<std::vector<std::string>>("[" + brackets + "]").ok());
+  std::string beside = "[[]";
+  for (int i = 0; i < 5'000; ++i) beside += ",[]";
+  CHECK(Read<nlohmann::json>(beside + "]").ok());
+}
 
 TEST_CASE("text and numbers keep their own codec") {
   CHECK(Codec<std::string>::Encode("a \"b\" \xff").value() == "a \"b\" \xff");

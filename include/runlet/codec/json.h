@@ -6,6 +6,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <cstddef>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -26,10 +27,36 @@ concept Converts =
   json.get<T>();
 };
 
+// The library reads any depth, but copies and converts by recursion: text could end the program.
+inline constexpr int kDepthMax = 1000;
+
+// Whether `bytes`, if they are JSON, are nested no deeper than kDepthMax.
+inline bool IsShallow(std::string_view bytes) {
+  int depth = 0;
+  bool in_text = false;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    switch (bytes[i]) {
+      case '"': in_text = !in_text; break;
+      case '\\':
+        if (in_text) ++i;
+        break;
+      case '[':
+      case '{':
+        if (!in_text && ++depth > kDepthMax) return false;
+        break;
+      case ']':
+      case '}':
+        if (!in_text) --depth;
+        break;
+    }
+  }
+  return true;
+}
+
 }  // namespace internal_json
 
-// Decode says InvalidArgument and the parser's words for what is not JSON or not a T; Encode for text that is not
-// UTF-8.
+// Decode says InvalidArgument and the parser's words for what is not JSON or not a T, and for what is nested deeper
+// than 1,000; Encode for text that is not UTF-8.
 template <internal_json::Converts T>
 struct Codec<T> {
   static absl::StatusOr<std::string> Encode(const T& value) {
@@ -45,6 +72,7 @@ struct Codec<T> {
   }
 
   static absl::StatusOr<T> Decode(std::string_view bytes) {
+    if (!internal_json::IsShallow(bytes)) return absl::InvalidArgumentError("JSON nested deeper than 1000");
 #if defined(__cpp_exceptions)
     try {
       return nlohmann::json::parse(bytes).template get<T>();
