@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/planted.h"
 #include "event/status_marks.h"
 
@@ -45,10 +47,44 @@ absl::Status Admission::Reserve(FunctionEntry& entry, std::optional<int> reserve
         entry.name, *reserved, concurrency_, concurrency_ - others));
   }
   reserved_sum_ = others + reserved.value_or(0);
-  entry.reserved_permits.set_cap(reserved.value_or(0) + (RUNLET_PLANTED("cap-off-by-one") ? 1 : 0));
   entry.reserved.store(reserved.value_or(kUnreserved), std::memory_order_relaxed);
-  unreserved_.set_cap(concurrency_ - reserved_sum_);
+  if (std::find(reserving_.begin(), reserving_.end(), &entry) == reserving_.end()) reserving_.push_back(&entry);
+  if (HandOver()) {
+    // From now on whoever gives a permit back tells, and it is handed over. Some may have come back meanwhile.
+    if (!handing_over_.exchange(true)) StartListening();
+    EndHandingOver();
+  }
   return absl::OkStatus();
+}
+
+bool Admission::HandOver() {
+  const auto share = [](const FunctionEntry& entry) {
+    return std::max(entry.reserved.load(std::memory_order_relaxed), 0) + (RUNLET_PLANTED("cap-off-by-one") ? 1 : 0);
+  };
+  // First those that shrink; what they hold beyond their share is not free yet.
+  const int unreserved = concurrency_ - reserved_sum_;
+  int used = unreserved_.set_cap(std::min(unreserved_.cap(), unreserved));
+  for (FunctionEntry* entry : reserving_) {
+    used += entry->reserved_permits.set_cap(std::min(entry->reserved_permits.cap(), share(*entry)));
+  }
+  int free = std::max(0, concurrency_ - used);
+  const auto grow = [&free](Permits& permits, int to) {
+    const int more = std::min(to - permits.cap(), free);
+    permits.set_cap(permits.cap() + more);
+    free -= more;
+    return permits.cap() < to;
+  };
+  bool waits = false;
+  for (FunctionEntry* entry : reserving_) waits = grow(entry->reserved_permits, share(*entry)) || waits;
+  waits = grow(unreserved_, unreserved) || waits;
+  std::erase_if(reserving_, [](const FunctionEntry* entry) {
+    return entry->reserved.load(std::memory_order_relaxed) == kUnreserved && entry->reserved_permits.taken() == 0;
+  });
+  return waits;
+}
+
+void Admission::EndHandingOver() {
+  if (!HandOver() && handing_over_.exchange(false)) StopListening();
 }
 
 bool Admission::Abandon(FunctionEntry& entry) {
@@ -79,6 +115,10 @@ void Admission::WakeBlocked() {
 }
 
 void Admission::Changed() {
+  if (handing_over_.load(std::memory_order_seq_cst)) [[unlikely]] {
+    MutexLock lock(&mu_);
+    EndHandingOver();
+  }
   WakeBlocked();
   if (listener_ != nullptr) listener_->OnCapacity();
 }

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "base/permits.h"
 #include "function/entry.h"
@@ -55,9 +56,8 @@ class Admission {
   }
   // Whether TryAdmit would admit a call that is not nested.
   bool HasRoom(const FunctionEntry& entry) const {
-    const Permits& permits = *PermitsOf(entry);
     return (entry.abandoned.load(std::memory_order_relaxed) == 0 || !AtAbandonedLimit()) &&
-           permits.taken() < permits.cap();
+           PermitsOf(entry)->has_room();
   }
   // Waits for a permit until `until`.
   [[nodiscard]] Permit AdmitBefore(const FunctionEntry& entry, bool nested, Instant until);
@@ -90,7 +90,8 @@ class Admission {
   // Why a call that TryAdmit turned away was turned away.
   absl::Status Refusal(const FunctionEntry& entry) const;
 
-  // Sets or clears what `entry` reserves. InvalidArgument where the sum would exceed the engine's concurrency.
+  // Sets or clears what `entry` reserves. InvalidArgument where the sum would exceed the engine's concurrency. Nobody
+  // who has been admitted is turned out: what others still hold of the permits is handed over as it comes back.
   absl::Status Reserve(FunctionEntry& entry, std::optional<int> reserved) RUNLET_EXCLUDES(mu_);
 
   // An execution overran. True when its thread is to be written off; then its permit is free, and the two counts fall
@@ -110,7 +111,7 @@ class Admission {
   bool WaitUntilQuiet(Instant until, Condition condition) {
     return WaitUntil(until, kForQuiet, condition);
   }
-  void Changed();
+  void Changed() RUNLET_EXCLUDES(mu_);
   const Permits& unreserved() const { return unreserved_; }
   int reserved_sum() const RUNLET_EXCLUDES(mu_) {
     MutexLock lock(&mu_);
@@ -119,6 +120,7 @@ class Admission {
   // Those of which a call of `entry` takes one.
   const Permits& PermitsFor(const FunctionEntry& entry) const { return *PermitsOf(entry); }
   bool IsUnreserved(const FunctionEntry& entry) const { return PermitsOf(entry) == &unreserved_; }
+  bool IsUnreserved(Permit permit) const { return permit.permits == &unreserved_; }
 
  private:
   // What is added to waiters_.
@@ -138,6 +140,9 @@ class Admission {
     waiters_.fetch_sub(what, std::memory_order_seq_cst);
     return holds;
   }
+  // Gives each its share as far as the permits are not held by others. True: some are yet to come.
+  bool HandOver() RUNLET_REQUIRES(mu_);
+  void EndHandingOver() RUNLET_REQUIRES(mu_);
   [[gnu::cold]] void TellWaiters();
   [[gnu::cold]] void WakeForQuiet();
   void WakeBlocked();
@@ -156,8 +161,11 @@ class Admission {
   CapacityListener* listener_ = nullptr;
   std::atomic<std::uint64_t> waiters_{0};
   std::atomic<std::uint32_t> changes_{0};
+  std::atomic<bool> handing_over_{false};
   mutable Mutex mu_;
   int reserved_sum_ RUNLET_GUARDED_BY(mu_) = 0;
+  // Those that have reserved permits, or had and have not given them all back.
+  std::vector<FunctionEntry*> reserving_ RUNLET_GUARDED_BY(mu_);
 };
 
 }  // namespace runlet

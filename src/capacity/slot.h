@@ -180,6 +180,31 @@ class SlotHold {
   Slot& slot_;
 };
 
+// Holds a slot, and the code that `entry` runs now, for a scope.
+class CodeHold {
+ public:
+  CodeHold(Slots& slots, const FunctionEntry& entry)
+      : slots_(slots), entry_(entry), slot_(slots.Take()), code_(slot_.Protect(entry)) {}
+  ~CodeHold() {
+    const bool replaced = slot_.Unprotect(entry_);
+    slots_.Give(slot_);
+    if (replaced) [[unlikely]]
+      slots_.Retire(nullptr);
+  }
+  CodeHold(const CodeHold&) = delete;
+  CodeHold& operator=(const CodeHold&) = delete;
+
+  Slot& slot() const { return slot_; }
+  // nullptr: nothing is registered.
+  const Code* code() const { return code_; }
+
+ private:
+  Slots& slots_;
+  const FunctionEntry& entry_;
+  Slot& slot_;
+  const Code* const code_;
+};
+
 }  // namespace runlet
 
 #endif  // RUNLET_SRC_CAPACITY_SLOT_H_

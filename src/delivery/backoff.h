@@ -7,10 +7,12 @@
 
 namespace runlet {
 
+inline constexpr std::int64_t kLongestBackoffNs = 300'000'000'000;
+
 // Lambda's: 1 s after the first failure, doubling to 300 s.
 inline std::int64_t BackoffNs(int failures_before) {
   constexpr std::int64_t kSecond = 1'000'000'000;
-  return std::min(kSecond << std::min(failures_before, 9), 300 * kSecond);
+  return std::min(kSecond << std::min(failures_before, 9), kLongestBackoffNs);
 }
 
 }  // namespace runlet

@@ -29,11 +29,11 @@ absl::Status PutGuarded(DeadLetterQueue& sink, const DeadLetter& letter) {
 }  // namespace
 
 void DeadLetterFeed::Add(const FunctionEntry& entry, const RequestId& id, std::shared_ptr<DeadLetterQueue> sink) {
-  owed_.fetch_add(1, std::memory_order_seq_cst);
+  awaited_.fetch_add(1, std::memory_order_seq_cst);
   const Instant now = invoker_.wiring().clock.Now();
   {
     MutexLock lock(&mu_);
-    waiting_.push_back(Owed{&entry, id, std::move(sink), 0, now});
+    waiting_.push_back(Owed{.entry = &entry, .id = id, .sink = std::move(sink), .due = now});
   }
   Advance(now);
 }
@@ -46,8 +46,7 @@ void DeadLetterFeed::Offer(Owed owed) {
   if (letter.has_value()) status = PutGuarded(*owed.sink, *letter);
   if (status.ok()) {
     if (letter.has_value()) queue_.TakeDead({&owed.id, 1});
-    owed_.fetch_sub(1, std::memory_order_seq_cst);
-    w.admission.TellOfQuiet();
+    if (owed.awaited) StopAwaiting();
     return;
   }
   {
@@ -55,7 +54,8 @@ void DeadLetterFeed::Offer(Owed owed) {
     slot->meter(*owed.entry).dead_letter_errors.Add(1);
   }
   const Instant now = w.clock.Now();
-  owed.due = now.After(BackoffNs(owed.failures++));
+  const std::int64_t wait = BackoffNs(owed.failures++);
+  owed.due = now.After(wait);
   if (invoker_.observed()) {
     invoker_.Observe({.kind = Activity::Kind::kDeadLetterError,
                       .type = InvocationType::kEvent,
@@ -68,11 +68,19 @@ void DeadLetterFeed::Offer(Owed owed) {
                       .error_message = {status.message().data(), status.message().size()}});
   }
   const Instant due = owed.due;
+  const bool gives_up = owed.awaited && wait == kLongestBackoffNs;
+  if (gives_up) owed.awaited = false;
   {
     MutexLock lock(&mu_);
     waiting_.push_back(std::move(owed));
   }
   w.executor.WakeAt(due);
+  if (gives_up) StopAwaiting();
+}
+
+void DeadLetterFeed::StopAwaiting() {
+  awaited_.fetch_sub(1, std::memory_order_seq_cst);
+  invoker_.wiring().admission.TellOfQuiet();
 }
 
 Instant DeadLetterFeed::Advance(Instant now) {

@@ -23,7 +23,8 @@ class DeadLetterFeed final : private Work {
   void Add(const FunctionEntry& entry, const RequestId& id, std::shared_ptr<DeadLetterQueue> sink) RUNLET_EXCLUDES(mu_);
   // Starts what is due; returns when to call again.
   Instant Advance(Instant now) RUNLET_EXCLUDES(mu_);
-  bool idle() const { return owed_.load(std::memory_order_seq_cst) == 0; }
+  // Nothing is offered, or will be before a sink that keeps failing is asked again.
+  bool idle() const { return awaited_.load(std::memory_order_seq_cst) == 0; }
 
  private:
   struct Owed {
@@ -32,15 +33,17 @@ class DeadLetterFeed final : private Work {
     std::shared_ptr<DeadLetterQueue> sink;
     int failures = 0;
     Instant due;
+    bool awaited = true;  // until its back-off has reached the longest: by then the sink is taken for broken
   };
 
   void Run() override;
   void Drop() override {}
   void Offer(Owed owed) RUNLET_EXCLUDES(mu_);
+  void StopAwaiting();
 
   Invoker& invoker_;
   EventQueue& queue_;
-  std::atomic<int> owed_{0};
+  std::atomic<int> awaited_{0};
   Mutex mu_;
   std::vector<Owed> waiting_ RUNLET_GUARDED_BY(mu_);
   bool posted_ RUNLET_GUARDED_BY(mu_) = false;

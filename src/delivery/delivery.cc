@@ -99,9 +99,10 @@ void Delivery::AddLane(FunctionEntry& entry) {
 // ---- acceptance ----
 
 absl::Status Delivery::Post(FunctionEntry& entry, std::span<const Ask> asks, std::span<RequestId> ids) {
-  SlotHold slot(wiring_.slots);
-  const Accepting accepting(invoker_, *slot);
-  const Code* code = slot->Protect(entry);
+  const CodeHold hold(wiring_.slots, entry);
+  const Code* const code = hold.code();
+  Slot& slot = hold.slot();
+  const Accepting accepting(invoker_, slot);
   absl::Status status = [&]() -> absl::Status {
     if (invoker_.life() != Life::kOpen) {
       return invoker_.Closed(entry);
@@ -123,7 +124,7 @@ absl::Status Delivery::Post(FunctionEntry& entry, std::span<const Ask> asks, std
       absl::StatusOr<EventRef> event = MakeEvent(entry, *code, asks[i], wiring_.limits.event);
       if (!event.ok()) return event.status();
       Event& e = **event;
-      e.id = ids[i] = slot->NewId();
+      e.id = ids[i] = slot.NewId();
       e.function = &entry;
       e.codec = ops.in_codec;
       e.accepted = now;
@@ -133,9 +134,8 @@ absl::Status Delivery::Post(FunctionEntry& entry, std::span<const Ask> asks, std
     }
     return queue_.Put({events.data(), events.size()}, now);
   }();
-  invoker_.Unprotect(*slot, entry);
   if (!status.ok()) return invoker_.Refuse(entry, std::move(status));
-  slot->meter(entry).received.Add(asks.size());
+  slot.meter(entry).received.Add(asks.size());
   if (invoker_.observed()) {
     for (const RequestId& id : ids) {
       invoker_.Observe({.kind = Activity::Kind::kAccepted,
@@ -152,42 +152,33 @@ absl::Status Delivery::Redrive(const RequestId& id, RequestId* new_id) {
   std::optional<DeadLetter> letter = queue_.GetDead(id);
   if (!letter.has_value())
     return absl::NotFoundError(fmt::format("no dead letter has the request id {}", id.ToString()));
-  SlotHold slot(wiring_.slots);
-  const Accepting accepting(invoker_, *slot);
-  if (invoker_.life() != Life::kOpen) {
-    return invoker_.Closed(static_cast<const FunctionEntry&>(*letter->event->function));
-  }
   const Event& dead = *letter->event;
   auto& entry = const_cast<FunctionEntry&>(static_cast<const FunctionEntry&>(*dead.function));
+  const CodeHold hold(wiring_.slots, entry);
+  const Accepting accepting(invoker_, hold.slot());
+  if (invoker_.life() != Life::kOpen) return invoker_.Closed(entry);
   if (dead.type->copy == nullptr) {
     return absl::FailedPreconditionError(fmt::format(
         "dead letter {}: an event of type {} cannot be copied, so not redriven", id.ToString(), dead.type->name));
   }
-  const Code* code = slot->Protect(entry);
-  absl::Status status = [&]() -> absl::Status {
-    if (code == nullptr) return Invoker::NotFound(entry.name);
-    AnyValue copy(dead.type);
-    dead.type->copy(dead.payload(), copy.get());
-    copy.set_holds(true);
-    const Instant now = wiring_.clock.Now();
-    EventRef fresh = Event::Make(dead.type, copy.get());
-    fresh->id = slot->NewId();
-    fresh->function = &entry;
-    fresh->codec = dead.codec;
-    fresh->payload_bytes = dead.payload_bytes;
-    fresh->accepted = now;
-    fresh->expires = now.After(Nanos(code->config.event_invoke.maximum_event_age));
-    *new_id = fresh->id;
-    const Activity redriven = About(*fresh, Activity::Kind::kRedriven, now);
-    absl::Status accepted = queue_.Redrive(id, std::move(fresh), now);
-    if (accepted.ok()) {
-      slot->meter(entry).received.Add(1);
-      invoker_.Observe(redriven);
-    }
-    return accepted;
-  }();
-  invoker_.Unprotect(*slot, entry);
-  return status;
+  if (hold.code() == nullptr) return Invoker::NotFound(entry.name);
+  AnyValue copy(dead.type);
+  dead.type->copy(dead.payload(), copy.get());
+  copy.set_holds(true);
+  const Instant now = wiring_.clock.Now();
+  EventRef fresh = Event::Make(dead.type, copy.get());
+  fresh->id = hold.slot().NewId();
+  fresh->function = &entry;
+  fresh->codec = dead.codec;
+  fresh->payload_bytes = dead.payload_bytes;
+  fresh->accepted = now;
+  fresh->expires = now.After(Nanos(hold.code()->config.event_invoke.maximum_event_age));
+  *new_id = fresh->id;
+  const Activity redriven = About(*fresh, Activity::Kind::kRedriven, now);
+  if (absl::Status accepted = queue_.Redrive(id, std::move(fresh), now); !accepted.ok()) return accepted;
+  hold.slot().meter(entry).received.Add(1);
+  invoker_.Observe(redriven);
+  return absl::OkStatus();
 }
 
 // ---- waking ----
@@ -208,6 +199,24 @@ Instant Delivery::Advance(Instant now) {
 }
 
 // ---- capacity ----
+
+bool Delivery::Enter(Lane& lane, Admission::Permit* permit, Gate** gate) {
+  // Before the permit is taken: whoever is turned away meanwhile has to see that an event of ours has it.
+  *gate = &GateOf(lane);
+  (*gate)->active.fetch_add(1, std::memory_order_seq_cst);
+  *permit = wiring_.admission.TryAdmit(lane.entry, false);
+  if (!permit->admitted) {
+    (*gate)->active.fetch_sub(1, std::memory_order_seq_cst);
+    return false;
+  }
+  // The function's reservation has changed in between.
+  Gate& entered = wiring_.admission.IsUnreserved(*permit) ? shared_gate_ : lane.own_gate;
+  if (&entered != *gate) [[unlikely]] {
+    entered.active.fetch_add(1, std::memory_order_seq_cst);
+    LeaveGate(*std::exchange(*gate, &entered));
+  }
+  return true;
+}
 
 void Delivery::TurnedAway(Lane& lane) {
   Gate& gate = GateOf(lane);
@@ -266,7 +275,7 @@ void Delivery::TurnedAway(Lane& lane) {
     settlement.due = due;
     settlement.event = std::move(events[i]);
   }
-  Settle(std::span(settlements).first(claimed), now, SinkOf(*slot, lane.entry), *slot);
+  Settle(std::span(settlements).first(claimed), now, SinkOf(lane.entry), *slot);
   if (claimed == want) Wake(lane);
 }
 
@@ -380,7 +389,7 @@ void Delivery::EndExpired(Instant now) {
       auto& entry = const_cast<FunctionEntry&>(static_cast<const FunctionEntry&>(*events[i]->function));
       const std::uint64_t fence = events[i]->fence;
       Settlement settlement = End(std::move(events[i]), fence, Condition::kEventAgeExceeded);
-      Settle({&settlement, 1}, now, SinkOf(*slot, entry), *slot);
+      Settle({&settlement, 1}, now, SinkOf(entry), *slot);
     }
   }
 }
@@ -429,16 +438,9 @@ bool Delivery::idle() const {
   return stats.ready + stats.delayed + stats.running == 0 && feed_.idle();
 }
 
-std::shared_ptr<DeadLetterQueue> Delivery::SinkOf(Slot& slot, FunctionEntry& entry) {
-  // The slot may protect other code for its holder.
-  if (slot.protected_code() != nullptr) {
-    SlotHold another(wiring_.slots);
-    return SinkOf(*another, entry);
-  }
-  const Code* code = slot.Protect(entry);
-  std::shared_ptr<DeadLetterQueue> sink = code == nullptr ? nullptr : code->config.event_invoke.dead_letter_queue;
-  invoker_.Unprotect(slot, entry);
-  return sink;
+std::shared_ptr<DeadLetterQueue> Delivery::SinkOf(const FunctionEntry& entry) {
+  const CodeHold hold(wiring_.slots, entry);
+  return hold.code() == nullptr ? nullptr : hold.code()->config.event_invoke.dead_letter_queue;
 }
 
 Activity Delivery::About(const Event& event, Activity::Kind kind, Instant at) {

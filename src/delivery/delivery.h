@@ -55,6 +55,8 @@ class Delivery final : public QueueListener, public CapacityListener {
   friend class Pump;
 
   Gate& GateOf(Lane& lane) { return wiring_.admission.IsUnreserved(lane.entry) ? shared_gate_ : lane.own_gate; }
+  // Takes a permit for a pump, and enters the gate of those who share it. False: none is free; `*gate` is left again.
+  bool Enter(Lane& lane, Admission::Permit* permit, Gate** gate);
   // How the event goes on after an attempt that ended as `status`.
   Settlement Decide(EventRef event, std::uint64_t fence, const EventInvokeConfig& config, const absl::Status& status,
                     Instant now, Random& random);
@@ -65,7 +67,7 @@ class Delivery final : public QueueListener, public CapacityListener {
   void TurnedAway(Lane& lane);
   void LeaveGate(Gate& gate);
   void WakeStarved(Gate& gate);
-  std::shared_ptr<DeadLetterQueue> SinkOf(Slot& slot, FunctionEntry& entry);
+  std::shared_ptr<DeadLetterQueue> SinkOf(const FunctionEntry& entry);
   static Activity About(const Event& event, Activity::Kind kind, Instant at);
 
   Invoker& invoker_;

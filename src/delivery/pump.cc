@@ -18,13 +18,10 @@ void Pump::Run() {
   lane_.pending.store(false, std::memory_order_seq_cst);
   const Invoker::Wiring& w = delivery_.wiring_;
   if (invoker->life() >= Life::kStopping) return Drop();
-  permit = w.admission.TryAdmit(*entry, false);
-  if (!permit.admitted) {
+  if (!delivery_.Enter(lane_, &permit, &gate_)) {
     delivery_.TurnedAway(lane_);
     return Drop();
   }
-  gate_ = &delivery_.GateOf(lane_);
-  gate_->active.fetch_add(1, std::memory_order_seq_cst);
   {
     MutexLock lock(&lane_.mu);
     lane_.pumps.push_back(this);

@@ -26,8 +26,8 @@ absl::Status OutOfRange(std::string_view function, std::string_view setting, con
 
 absl::Status CheckRetryPolicy(std::string_view function, const RetryPolicy& policy) {
   if (policy.kind() == RetryPolicy::Kind::kLambda) return absl::OkStatus();
-  if (policy.kind() == RetryPolicy::Kind::kExponential && policy.base() <= absl::ZeroDuration()) {
-    return OutOfRange(function, "retry_policy's base", absl::FormatDuration(policy.base()), "more than 0 to 24h");
+  if (policy.kind() == RetryPolicy::Kind::kExponential && policy.base() < absl::Nanoseconds(1)) {
+    return OutOfRange(function, "retry_policy's base", absl::FormatDuration(policy.base()), "1ns to 24h");
   }
   if (policy.longest() < policy.base()) {
     return absl::InvalidArgumentError(

@@ -30,8 +30,16 @@ Layout LayoutOf(const Type* in, const Type* out) {
 
 Call* Call::Make(Invoker& its_invoker, FunctionEntry& its_entry, const Ask& ask, std::shared_ptr<void> keep_alive) {
   const Layout layout = LayoutOf(ask.in, ask.out);
-  void* memory = NewMemory(layout.size, layout.align);
-  Call* call = ::new (memory) Call(ask, std::move(keep_alive));
+  // Frees the memory unless the call was made: the user's move may throw.
+  struct Unmade {
+    ~Unmade() {
+      if (memory != nullptr) DeleteMemory(memory, align);
+    }
+    void* memory;
+    std::size_t align;
+  } unmade{NewMemory(layout.size, layout.align), layout.align};
+  Call* call = ::new (unmade.memory) Call(ask, std::move(keep_alive));
+  unmade.memory = nullptr;
   call->invoker = &its_invoker;
   call->entry = &its_entry;
   call->invocation.function_name = its_entry.name;

@@ -39,8 +39,8 @@ absl::Status Invoker::Decode(const FunctionEntry& entry, const Code& code, std::
   }
   absl::Status status = ops.in_codec->decode(bytes, value);
   if (status.ok()) return status;
-  return absl::InvalidArgumentError(fmt::format("function \"{}\": {} bytes are not a {}: {}", entry.name, bytes.size(),
-                                                ops.in->name, View(status.message())));
+  return absl::InvalidArgumentError(fmt::format("function \"{}\": cannot read its {} bytes as {}: {}", entry.name,
+                                                bytes.size(), ops.in->name, View(status.message())));
 }
 
 absl::Status Invoker::TimedOut(const Execution& x) const {
@@ -421,6 +421,7 @@ Activity Invoker::About(const Execution& x, Activity::Kind kind, Instant at) con
   return {.kind = kind,
           .type = x.invocation.type,
           .borrowed = x.permit.permits == nullptr,
+          .reserved = x.permit.permits == &x.entry->reserved_permits,
           .watched = x.worker != nullptr,
           .attempt = x.invocation.attempt,
           .depth = x.invocation.depth,
@@ -433,42 +434,57 @@ Activity Invoker::About(const Execution& x, Activity::Kind kind, Instant at) con
 
 Call* Invoker::MakeCall(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options, const Execution* parent,
                         std::shared_ptr<void> keep_alive, absl::Status* refused) {
-  Slot& slot = w_.slots.Take();
-  const Code* code = slot.Protect(entry);
   Call* call = nullptr;
-  Admission::Permit permit;
-  *refused = [&]() -> absl::Status {
-    if (code == nullptr) return NotFound(entry.name);
-    if (absl::Status status = CheckCall(entry, *code, ask, options); !status.ok()) return status;
-    const HandlerOps& ops = code->handler.ops();
-    const auto make = [&](const Ask& typed) {
-      if (absl::Status status = Admit(entry, parent, false, options, slot, &permit); !status.ok()) return status;
-      call = Call::Make(*this, entry, typed, std::move(keep_alive));
-      call->permit = permit;
-      call->invocation.request_id = slot.NewId();
-      const Instant now = w_.clock.Now();
-      call->invocation.deadline = DeadlineOf(*code, options, nullptr, now);
-      call->timeout_ns = call->invocation.deadline.Since(now);
-      call->invocation.depth = parent == nullptr ? 1 : parent->invocation.depth + 1;
-      call->set_client_context(options.client_context);
-      call->set_runs_on_waiter(code->config.run_on == RunOn::kCaller);
-      return absl::OkStatus();
-    };
-    if (SameType(ops.in, ask.in)) return make(ask);
-    AnyValue event(ops.in);
-    absl::Status decoded = Decode(entry, *code, *static_cast<std::string_view*>(ask.event), event.get());
-    if (!decoded.ok()) return decoded;
-    event.set_holds(true);
-    return make(Ask{ops.in, event.get(), true, ask.out, nullptr});
-  }();
-  Unprotect(slot, entry);
-  w_.slots.Give(slot);
+  {
+    const CodeHold hold(w_.slots, entry);
+    *refused = MakeChecked(entry, hold, ask, options, parent, std::move(keep_alive), &call);
+  }
   if (!refused->ok()) {
     *refused = Refuse(entry, std::move(*refused));
     return nullptr;
   }
   w_.executor.Post(*call);
   return call;
+}
+
+absl::Status Invoker::MakeChecked(FunctionEntry& entry, const CodeHold& hold, const Ask& ask,
+                                  const InvokeOptions& options, const Execution* parent,
+                                  std::shared_ptr<void> keep_alive, Call** made) {
+  const Code* const code = hold.code();
+  if (code == nullptr) return NotFound(entry.name);
+  if (absl::Status status = CheckCall(entry, *code, ask, options); !status.ok()) return status;
+  const Type* const in = code->handler.ops().in;
+  if (SameType(in, ask.in)) return MakeAdmitted(entry, hold, ask, options, parent, std::move(keep_alive), made);
+  AnyValue event(in);
+  absl::Status decoded = Decode(entry, *code, *static_cast<std::string_view*>(ask.event), event.get());
+  if (!decoded.ok()) return decoded;
+  event.set_holds(true);
+  return MakeAdmitted(entry, hold, Ask{in, event.get(), true, ask.out, nullptr}, options, parent, std::move(keep_alive),
+                      made);
+}
+
+absl::Status Invoker::MakeAdmitted(FunctionEntry& entry, const CodeHold& hold, const Ask& ask,
+                                   const InvokeOptions& options, const Execution* parent,
+                                   std::shared_ptr<void> keep_alive, Call** made) {
+  // Gives the permit back unless there is a call that holds it: moving the event may throw.
+  struct PermitHold {
+    ~PermitHold() { admission.Leave(permit); }
+    Admission& admission;
+    Admission::Permit permit;
+  } held{w_.admission, {}};
+  if (absl::Status status = Admit(entry, parent, false, options, hold.slot(), &held.permit); !status.ok())
+    return status;
+  Call& call = *Call::Make(*this, entry, ask, std::move(keep_alive));
+  call.permit = std::exchange(held.permit, Admission::Permit{});
+  call.invocation.request_id = hold.slot().NewId();
+  const Instant now = w_.clock.Now();
+  call.invocation.deadline = DeadlineOf(*hold.code(), options, nullptr, now);
+  call.timeout_ns = call.invocation.deadline.Since(now);
+  call.invocation.depth = parent == nullptr ? 1 : parent->invocation.depth + 1;
+  call.set_client_context(options.client_context);
+  call.set_runs_on_waiter(hold.code()->config.run_on == RunOn::kCaller);
+  *made = &call;
+  return absl::OkStatus();
 }
 
 StartedCall* Invoker::Start(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options,
@@ -487,20 +503,15 @@ StartedCall* Invoker::Start(FunctionEntry& entry, const Ask& ask, const InvokeOp
 
 absl::Status Invoker::Check(FunctionEntry& entry, const Ask& ask) {
   if (life() != Life::kOpen) return Closed(entry);
-  SlotHold slot(w_.slots);
-  const Code* code = slot->Protect(entry);
-  absl::Status status = [&]() -> absl::Status {
-    if (code == nullptr) return NotFound(entry.name);
-    if (absl::Status call = CheckCall(entry, *code, ask, {}); !call.ok()) return call;
-    const HandlerOps& ops = code->handler.ops();
-    if (SameType(ops.in, ask.in)) return absl::OkStatus();
-    AnyValue event(ops.in);
-    absl::Status decoded = Decode(entry, *code, *static_cast<std::string_view*>(ask.event), event.get());
-    event.set_holds(decoded.ok());
-    return decoded;
-  }();
-  Unprotect(*slot, entry);
-  return status;
+  const CodeHold hold(w_.slots, entry);
+  if (hold.code() == nullptr) return NotFound(entry.name);
+  if (absl::Status call = CheckCall(entry, *hold.code(), ask, {}); !call.ok()) return call;
+  const HandlerOps& ops = hold.code()->handler.ops();
+  if (SameType(ops.in, ask.in)) return absl::OkStatus();
+  AnyValue event(ops.in);
+  absl::Status decoded = Decode(entry, *hold.code(), *static_cast<std::string_view*>(ask.event), event.get());
+  event.set_holds(decoded.ok());
+  return decoded;
 }
 
 void Invoker::Log(const Invocation& invocation, std::string_view line) {

@@ -156,6 +156,11 @@ class Invoker final : public ContextPort {
   absl::Status ErrorOf(const Execution& x, const Ask& ask, absl::Status status, bool late) const;
   Call* MakeCall(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options, const Execution* parent,
                  std::shared_ptr<void> keep_alive, absl::Status* refused);
+  // The call, or why there is none.
+  absl::Status MakeChecked(FunctionEntry& entry, const CodeHold& hold, const Ask& ask, const InvokeOptions& options,
+                           const Execution* parent, std::shared_ptr<void> keep_alive, Call** made);
+  absl::Status MakeAdmitted(FunctionEntry& entry, const CodeHold& hold, const Ask& ask, const InvokeOptions& options,
+                            const Execution* parent, std::shared_ptr<void> keep_alive, Call** made);
 
   Wiring w_;
   std::atomic<Life> life_{Life::kOpen};

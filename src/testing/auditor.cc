@@ -41,9 +41,11 @@ void Auditor::OnPublished(const Activity& activity) {
   FunctionState& function = functions_[std::string(activity.function)];
   const absl::StatusOr<FunctionConfig> config = engine_->Config(activity.function);
   const std::optional<int> reserved = config.ok() ? config->reserved_concurrency : std::nullopt;
-  if (reserved == function.reserved) return;
+  if (reserved.value_or(0) < function.reserved.value_or(0)) {
+    function.shrinks = !engine_->idle();
+    shrinking_ = shrinking_ || function.shrinks;
+  }
   function.reserved = reserved;
-  caps_in_flux_ = caps_in_flux_ || !engine_->idle();
 }
 
 void Auditor::OnEventAccepted(const Activity& activity) {
@@ -68,15 +70,15 @@ void Auditor::OnStarted(const Activity& activity) {
   run.function = activity.function;
   run.deadline = activity.due;
   run.borrowed = activity.borrowed;
+  run.reserved = activity.reserved;
   run.watched = activity.watched;
-  if (!activity.borrowed && function.reserved.has_value() && function.running >= *function.reserved && !caps_in_flux_) {
-    report_(5, fmt::format("{} executions of \"{}\" run, but {} are reserved", function.running + 1, activity.function,
-                           *function.reserved));
+  if (run.reserved && ++function.running > function.reserved.value_or(0) && !function.shrinks) {
+    report_(5, fmt::format("{} executions of \"{}\" run, but {} are reserved", function.running, activity.function,
+                           function.reserved.value_or(0)));
   }
-  if (!activity.borrowed && ++running_ > concurrency_ && !caps_in_flux_) {
+  if (!run.borrowed && ++running_ > concurrency_) {
     report_(5, fmt::format("{} executions run, but the engine's concurrency is {}", running_, concurrency_));
   }
-  if (!activity.borrowed) ++function.running;
   if (activity.at >= activity.due)
     report_(4, fmt::format("an execution of \"{}\" began after its deadline", activity.function));
 
@@ -123,7 +125,7 @@ void Auditor::OnRunEnded(const Activity& activity) {
     report_(6, fmt::format("a result of \"{}\" was taken after its deadline", activity.function));
   }
   FunctionState& function = functions_[run.function];
-  if (!run.borrowed) --function.running;
+  if (run.reserved) --function.running;
   ++function.invocations;
   if (activity.kind != Activity::Kind::kSucceeded) ++function.errors;
   function.billed_ms += std::max<std::int64_t>(1, (activity.duration_ns + 999'999) / 1'000'000);
@@ -148,7 +150,10 @@ void Auditor::OnEventEnded(const Activity& activity) {
 
 void Auditor::CheckStep(const Engine& engine) {
   const QueueStats stats = engine.queue_stats();
-  caps_in_flux_ = caps_in_flux_ && !engine.idle();
+  if (shrinking_ && engine.idle()) {
+    shrinking_ = false;
+    for (auto& [name, function] : functions_) function.shrinks = false;
+  }
   const std::size_t live = stats.ready + stats.delayed + stats.running;
   if (stats.accepted != stats.ended + live) {
     report_(1, fmt::format("{} events accepted, but {} ended, {} ready, {} delayed and {} running", stats.accepted,

@@ -44,11 +44,14 @@ class Auditor final : public Observer {
     std::string function;
     Instant deadline;
     bool borrowed = false;
+    bool reserved = false;
     bool watched = false;
   };
   struct FunctionState {
     std::optional<int> reserved;
-    int running = 0;  // on permits of their own
+    int running = 0;  // on reserved permits
+    // Less is reserved than was: who was admitted before goes on, so this holds again once nothing of that is left.
+    bool shrinks = false;
     std::uint64_t invocations = 0;
     std::uint64_t errors = 0;
     std::int64_t billed_ms = 0;
@@ -73,9 +76,7 @@ class Auditor final : public Observer {
   std::uint64_t accepted_ = 0;
   std::uint64_t ended_ = 0;
   int running_ = 0;  // on permits of their own
-  // A change of reservations lets go on what was admitted before, beyond the new caps: these hold again once nothing of
-  // that is left.
-  bool caps_in_flux_ = false;
+  bool shrinking_ = false;
 };
 
 }  // namespace runlet::testing

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "capacity/elastic_pool.h"
+#include "runlet/base/random.h"
 #include "runlet/event/status.h"
 #include "tests/capacity/latch.h"
 #include "tests/capacity/task.h"
@@ -59,7 +61,76 @@ TEST_CASE("what is reserved is taken from all others, and given back") {
   CHECK(x.AdmitAll(x.f) == 2);
   REQUIRE(x.admission.Reserve(x.f, std::nullopt).ok());
   CHECK(x.admission.reserved_sum() == 0);
-  CHECK(x.AdmitAll(x.g) == 2);
+  CHECK(x.AdmitAll(x.g) == 0);  // it still holds both
+  x.LeaveOne();
+  CHECK(x.AdmitAll(x.g) == 1);
+  x.held.pop_back();
+  x.LeaveOne();
+}
+
+TEST_CASE("a reservation gets what others hold only as they give it back") {
+  Fixture x(5);
+  CHECK(x.AdmitAll(x.g) == 5);
+  REQUIRE(x.admission.Reserve(x.f, 3).ok());
+  CHECK(x.AdmitAll(x.f) == 0);
+  for (int back = 1; back <= 5; ++back) {
+    x.admission.Leave(x.held[0]);
+    x.held.erase(x.held.begin());
+    CHECK(x.AdmitAll(x.f) == (back <= 3 ? 1 : 0));
+    // Nobody else gets what is being handed over.
+    CHECK(x.AdmitAll(x.g) == (back <= 3 ? 0 : 1));
+  }
+}
+
+TEST_CASE("who waits for a permit that is being handed over gets it") {
+  Fixture x(1);
+  CHECK(x.AdmitAll(x.g) == 1);
+  REQUIRE(x.admission.Reserve(x.f, 1).ok());
+  std::thread waiter([&] {
+    const Admission::Permit permit = x.admission.AdmitBefore(x.f, false, Instant::Never());
+    x.admission.Leave(permit);
+  });
+  x.LeaveOne();
+  waiter.join();
+  CHECK(x.AdmitAll(x.g) == 0);
+  CHECK(x.AdmitAll(x.f) == 1);
+}
+
+TEST_CASE("however reservations change under load, the engine's concurrency is never exceeded, and none is lost") {
+  constexpr int kConcurrency = 4;
+  Fixture x(kConcurrency);
+  std::atomic<bool> done{false};
+  std::atomic<int> inside{0}, most{0};
+  const auto run = [&](const FunctionEntry& entry) {
+    while (!done) {
+      const Admission::Permit permit = x.admission.TryAdmit(entry, false);
+      if (!permit.admitted) continue;
+      const int now = inside.fetch_add(1) + 1;
+      int seen = most.load();
+      while (now > seen && !most.compare_exchange_weak(seen, now)) {
+      }
+      inside.fetch_sub(1);
+      x.admission.Leave(permit);
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 2; ++i) threads.emplace_back(run, std::cref(x.f));
+  for (int i = 0; i < 2; ++i) threads.emplace_back(run, std::cref(x.g));
+  Random random(1);
+  int reserved = 0;
+  for (int i = 0; i < 2'000; ++i) {
+    FunctionEntry& entry = random.Below(2) == 0 ? x.f : x.g;
+    const auto want = static_cast<int>(random.Below(kConcurrency + 2)) - 1;
+    reserved += x.admission.Reserve(entry, want < 0 ? std::nullopt : std::optional(want)).ok() ? 1 : 0;
+  }
+  done = true;
+  for (std::thread& thread : threads) thread.join();
+  CHECK(reserved > 0);
+  CHECK(most <= kConcurrency);
+  REQUIRE(x.admission.Reserve(x.f, std::nullopt).ok());
+  REQUIRE(x.admission.Reserve(x.g, 1).ok());
+  CHECK(x.AdmitAll(x.g) == 1);
+  CHECK(x.AdmitAll(x.f) == kConcurrency - 1);
 }
 
 TEST_CASE("no more can be reserved than there is, and a refusal changes nothing") {

@@ -29,6 +29,37 @@ std::size_t Refused(std::vector<Future<std::string>> calls) {
 
 // ---- caps ----
 
+TEST_CASE("a reservation made under load is given what runs as it ends: the engine's concurrency holds") {
+  Simulation sim({.engine = {.concurrency = 3}});
+  Engine& engine = sim.engine();
+  REQUIRE(engine.Register("crowd", HoldOneSecond).ok());
+  std::vector<Future<std::string>> crowd = StartMany(engine, "crowd", 3);
+  REQUIRE(engine.Register("owner", HoldOneSecond, {.reserved_concurrency = 2}).ok());
+  CHECK(Reason(engine.Invoke("owner", "{}").status()) == reason::kReservedFunctionConcurrentInvocationLimitExceeded);
+  CHECK(sim.Elapsed() == absl::ZeroDuration());
+  // Waiting for a place is waiting for those.
+  CHECK(engine.Invoke("owner", "{}", {.wait_for_capacity = absl::Seconds(2)}).ok());
+  CHECK(sim.Elapsed() == absl::Seconds(2));
+  CHECK(Refused(std::move(crowd)) == 0);
+  CHECK(Refused(StartMany(engine, "owner", 2)) == 0);
+  CHECK(Refused(StartMany(engine, "crowd", 2)) == 1);
+}
+
+TEST_CASE("events of a function that is given a reservation under load are not throttled for ever") {
+  Simulation sim({.engine = {.concurrency = 2}});
+  Engine& engine = sim.engine();
+  REQUIRE(engine.Register("work", HoldOneSecond).ok());
+  REQUIRE(engine.PostAll("work", std::vector<std::string>(6, "{}")).ok());
+  sim.AdvanceBy(absl::Milliseconds(500));
+  REQUIRE(engine.Replace("work", HoldOneSecond, {.reserved_concurrency = 1}).ok());
+  sim.RunUntilIdle();
+  CHECK(engine.Metrics("work").value().invocations == 6);
+  REQUIRE(engine.PostAll("work", std::vector<std::string>(2, "{}")).ok());
+  REQUIRE(engine.Replace("work", HoldOneSecond).ok());
+  sim.RunUntilIdle();
+  CHECK(engine.Metrics("work").value().invocations == 8);
+}
+
 TEST_CASE("as many calls run as the engine's concurrency, and the next is refused at once") {
   Simulation sim({.engine = {.concurrency = 3}});
   REQUIRE(sim.engine().Register("work", HoldOneSecond).ok());

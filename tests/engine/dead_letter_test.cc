@@ -325,8 +325,27 @@ TEST_CASE("the wait between offers to a host's queue ends at 300 s") {
   const auto sink = std::make_shared<Sink>(sim, 11);
   REQUIRE(sim.engine().Register("fail", FailNow, Into(sink)).ok());
   REQUIRE(sim.engine().Post("fail", "{}").ok());
+  // A sink that has failed so long is taken for broken: nobody waits for it any more.
   sim.RunUntilIdle();
+  CHECK(sink->offered_at == std::vector<double>{0, 1, 3, 7, 15, 31, 63, 127, 255, 511});
+  CHECK(sim.DeadLetters().size() == 1);
+  sim.AdvanceBy(absl::Minutes(20));
   CHECK(sink->offered_at == std::vector<double>{0, 1, 3, 7, 15, 31, 63, 127, 255, 511, 811, 1111});
+  CHECK(sim.DeadLetters().empty());
+}
+
+TEST_CASE("a host's queue that fails for ever keeps nobody waiting for ever, and loses nothing") {
+  Simulation sim;
+  const auto sink = std::make_shared<Sink>(sim, 1'000'000);
+  REQUIRE(sim.engine().Register("fail", FailNow, Into(sink)).ok());
+  REQUIRE(sim.engine().Post("fail", "{}").ok());
+  CHECK(sim.engine().WaitIdle().ok());
+  CHECK(sim.engine().idle());
+  CHECK(sim.engine().Metrics("fail").value().dead_letter_errors == 10);
+  CHECK(sim.DeadLetters().size() == 1);
+  sim.AdvanceBy(absl::Hours(1));
+  CHECK(sim.engine().idle());
+  CHECK(sim.DeadLetters().size() == 1);
 }
 
 #if defined(__cpp_exceptions)

@@ -105,6 +105,43 @@ TEST_CASE("an exception leaves no permit and no slot behind") {
   CHECK(engine.idle());
 }
 
+// Throws when it is moved while *fails.
+struct Fragile {
+  explicit Fragile(const bool* its_fails) : fails(its_fails) {}
+  Fragile(Fragile&& other) : fails(other.fails) {
+    if (*fails) throw std::runtime_error("move threw");
+  }
+  Fragile& operator=(Fragile&&) = delete;
+  const bool* fails;
+};
+
+TEST_CASE("an event or a result that throws when it is moved tells its caller, and leaves nothing behind") {
+  Simulation sim({.engine = {.concurrency = 1}});
+  Engine& engine = sim.engine();
+  bool fails = true;
+  constexpr Function<Fragile, void> kTake{"take"};
+  constexpr Function<int, Fragile> kGive{"give"};
+  REQUIRE(engine.Register(kTake, [](const Fragile&) {}).ok());
+  REQUIRE(engine.Register(kGive, [&](int) { return Fragile(&fails); }).ok());
+  for (int i = 0; i < 3; ++i) {
+    fails = true;
+    CHECK_THROWS_AS(engine.Start(kTake, Fragile(&fails)), std::runtime_error);
+    CHECK_THROWS_AS(engine.Post(kTake, Fragile(&fails)), std::runtime_error);
+    fails = false;
+    Future<Fragile> given = engine.Start(kGive, 1);
+    CHECK(given.WaitUntil(absl::InfiniteFuture()));
+    fails = true;
+    CHECK_THROWS_AS(std::move(given).Get(), std::runtime_error);
+    CHECK(engine.idle());
+  }
+  fails = false;
+  CHECK(engine.Invoke(kTake, Fragile(&fails)).ok());
+  CHECK(engine.Start(kTake, Fragile(&fails)).Get().ok());
+  CHECK(engine.Post(kTake, Fragile(&fails)).ok());
+  sim.RunUntilIdle();
+  CHECK(engine.queue_stats().accepted == 1);
+}
+
 TEST_CASE("what a codec throws is refused or told, and never escapes") {
   Simulation sim({.engine = {.concurrency = 1}});
   Engine& engine = sim.engine();

@@ -79,6 +79,7 @@ TEST_CASE("a retry policy's waits are 0 to 24 h, in order") {
   CHECK(!AllowedPolicy(RetryPolicy::Fixed(-kNs)));
   CHECK(AllowedPolicy(RetryPolicy::Exponential(kNs, kNs)));
   CHECK(!AllowedPolicy(RetryPolicy::Exponential(absl::ZeroDuration(), kNs)));
+  CHECK(!AllowedPolicy(RetryPolicy::Exponential(kNs / 2, kNs)));
   CHECK(!AllowedPolicy(RetryPolicy::Exponential(absl::Seconds(2), absl::Seconds(1))));
   CHECK(AllowedPolicy(RetryPolicy::Exponential(absl::Seconds(1), absl::Hours(24))));
   CHECK(!AllowedPolicy(RetryPolicy::Exponential(absl::Seconds(1), absl::InfiniteDuration())));

@@ -55,6 +55,7 @@ TEST_CASE("bytes are taken as a string_view, a string, or not at all") {
   CHECK(AnswerTo("text", [](std::string event) { return event + "!"; }) == "text!");
   CHECK(AnswerTo("text", [](std::string&& event) { return std::move(event); }) == "text");
   CHECK(AnswerTo("text", [](const std::string_view& event) { return std::string(event); }) == "text");
+  CHECK(AnswerTo("text", [](std::string_view&& event) { return std::string(event); }) == "text");
   CHECK(AnswerTo("text", [] { return "nothing taken"; }) == "nothing taken");
 }
 

@@ -122,6 +122,12 @@ TEST_CASE("a percentile is the first duration that enough others do not exceed")
   CHECK(four.Percentile(0.75) == absl::Nanoseconds(3));
   CHECK(four.Percentile(0.751) == absl::Nanoseconds(4));
   CHECK(four.Percentile(1.0) == absl::Nanoseconds(4));
+  // 0.07 * 100 is a little over 7 where numbers are binary.
+  DurationHistogram hundred;
+  hundred.Add(BucketOf(1), 7);
+  hundred.Add(BucketOf(2), 93);
+  CHECK(hundred.Percentile(0.07) == absl::Nanoseconds(1));
+  CHECK(hundred.Percentile(0.0701) == absl::Nanoseconds(2));
 }
 
 TEST_CASE("a percentile of many durations is no less than the truth, and 19 % more at most") {

@@ -153,7 +153,8 @@ class Engine {
   QueueStats queue_stats() const;
   // What the function was registered with. NotFound while nothing is registered under the name.
   absl::StatusOr<FunctionConfig> Config(std::string_view name) const;
-  // Every accepted event has ended, and nothing runs.
+  // Every accepted event has ended, and nothing runs. A dead letter that its DeadLetterQueue still refuses counts as
+  // work, but no longer once that has failed ten times in a row.
   bool idle() const;
   // Threads stuck in handlers that overran.
   int abandoned() const;
@@ -166,7 +167,7 @@ class Engine {
   // How long an event loop may sleep before the next Poll(), unless it makes calls meanwhile: zero when there is work
   // now, infinite when nothing is due by itself.
   absl::Duration NextPoll() const;
-  // Blocks until every accepted event has ended and nothing runs. DeadlineExceeded with the numbers after `timeout`.
+  // Blocks until idle(). DeadlineExceeded with the numbers after `timeout`.
   [[nodiscard]] absl::Status WaitIdle(absl::Duration timeout = absl::InfiniteDuration());
   // Closes the engine for good: new calls are refused. Up to `soft` accepted events go on and end; then handlers are
   // asked to stop (StopReason::kDrain) and no attempt begins; at `hard` (from the call, not before `soft`) what still

@@ -19,7 +19,7 @@ class RetryPolicy {
   // `wait` before every attempt but the first. 0 to 24 h.
   static RetryPolicy Fixed(absl::Duration wait) { return RetryPolicy(Kind::kFixed, wait, wait); }
   // Full jitter: uniform between 0 and min(longest, base * 2^(n-1)) after the n-th failed attempt. Spreads the retries
-  // of events that failed together. 0 < base <= longest <= 24 h.
+  // of events that failed together. 1 ns <= base <= longest <= 24 h.
   static RetryPolicy Exponential(absl::Duration base, absl::Duration longest) {
     return RetryPolicy(Kind::kExponential, base, longest);
   }

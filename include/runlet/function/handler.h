@@ -96,7 +96,7 @@ decltype(auto) CallWith(const F& f, E&& event, Context& context) {
 template <typename In, typename F>
 decltype(auto) CallHandler(const F& f, const HandlerCall& call) {
   if constexpr (TakesView<const F&, In>) {
-    return CallWith(f, *static_cast<std::string_view*>(call.event), call.context);
+    return CallWith(f, std::string_view(*static_cast<const std::string_view*>(call.event)), call.context);
   } else if constexpr (TakesString<const F&, In>) {
     return CallWith(f, std::move(*static_cast<std::string*>(call.event)), call.context);
   } else if constexpr (TakesOnlyRvalue<const F&, In>) {

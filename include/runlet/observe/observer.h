@@ -33,7 +33,8 @@ struct Activity {
   };
   Kind kind = Kind::kAccepted;
   InvocationType type = InvocationType::kRequestResponse;
-  bool borrowed = false;  // kStarted: runs on the permit of the handler that called it
+  bool borrowed = false;  // kStarted: runs on the permit of the handler that called it,
+  bool reserved = false;  // ... on one that its function has reserved; else on an unreserved one
   bool watched = false;   // kStarted: ends at the deadline, whatever the handler does
   Condition condition = Condition::kSuccess;
   int attempt = 0;

@@ -49,8 +49,8 @@ class Simulation {
 
   Engine& engine();
 
-  // Until every accepted event has ended and nothing runs, however much virtual time that takes, or until nothing more
-  // can happen by itself.
+  // Until the engine is idle(): every accepted event has ended and nothing runs, however much virtual time that takes;
+  // or until nothing more can happen by itself.
   void RunUntilIdle();
   // Runs whatever falls due within `duration` from now; then exactly so much time has passed.
   void AdvanceBy(absl::Duration duration);
