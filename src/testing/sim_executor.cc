@@ -15,7 +15,8 @@ struct SimExecutor::Strand {
   Execution* execution = nullptr;  // what was current on this stack when it was left
 };
 
-SimExecutor::SimExecutor(ManualClock& clock, std::uint64_t seed) : clock_(clock), random_(seed) {}
+SimExecutor::SimExecutor(ManualClock& clock, std::uint64_t seed, Watchdog& watchdog)
+    : clock_(clock), random_(seed), watchdog_(watchdog) {}
 
 SimExecutor::~SimExecutor() { Detach(Instant::Never()); }
 
@@ -82,6 +83,7 @@ bool SimExecutor::Step() {
   if (ready_.size() + over == 0) return false;
   std::size_t pick = static_cast<std::size_t>(random_.Below(ready_.size() + over));
   ++steps_;
+  watchdog_.NextStep();
   if (pick < ready_.size()) {
     Work* work = ready_[pick];
     ready_.erase(ready_.begin() + static_cast<std::ptrdiff_t>(pick));
@@ -133,7 +135,9 @@ bool SimExecutor::RunSteps(Instant limit) {
 bool SimExecutor::RunUntil(const std::function<bool()>& done, Instant limit) {
   const auto* outer_goal = std::exchange(goal_, &done);
   const Instant outer_limit = std::exchange(limit_, limit);
+  watchdog_.Begin();
   SwitchTo(FreeStrand());
+  watchdog_.End();
   goal_ = outer_goal;
   limit_ = outer_limit;
   return goal_met_;

@@ -12,6 +12,7 @@
 #include "runlet/base/random.h"
 #include "runlet/base/time.h"
 #include "testing/fiber.h"
+#include "testing/watchdog.h"
 
 namespace runlet::testing {
 
@@ -20,7 +21,7 @@ namespace runlet::testing {
 // Single-threaded.
 class SimExecutor final : public Executor {
  public:
-  SimExecutor(ManualClock& clock, std::uint64_t seed);
+  SimExecutor(ManualClock& clock, std::uint64_t seed, Watchdog& watchdog);
   ~SimExecutor() override;
 
   // Called after every step, on a fiber.
@@ -63,6 +64,7 @@ class SimExecutor final : public Executor {
 
   ManualClock& clock_;
   Random random_;
+  Watchdog& watchdog_;
   Alarm* alarm_ = nullptr;
   std::function<void()> after_step_;
   std::vector<Work*> ready_;

@@ -10,6 +10,7 @@
 #include "runlet/invoke/interceptor.h"
 #include "testing/auditor.h"
 #include "testing/sim_executor.h"
+#include "testing/watchdog.h"
 
 namespace runlet::testing {
 namespace {
@@ -27,7 +28,8 @@ class Simulation::Body final : public Observer, public Interceptor {
         observer_(options.engine.observer),
         interceptor_(options.engine.interceptor),
         clock_(options.start),
-        executor_(clock_, options.seed),
+        watchdog_(Nanos(options.blocked_after), BlockedReport(options)),
+        executor_(clock_, options.seed, watchdog_),
         auditor_(options.engine, clock_, [this](int promise, std::string_view what) { Violated(promise, what); }),
         engine_(MakeEngine(std::move(options.engine))) {
     auditor_.set_engine(&engine_);
@@ -51,6 +53,7 @@ class Simulation::Body final : public Observer, public Interceptor {
 
   // Interceptor
   absl::Status BeforeHandler(Context& context) override {
+    watchdog_.HandlerBegins(context.function_name());
     if (const auto faults = faults_.find(context.function_name()); faults != faults_.end()) {
       Faults& planned = faults->second;
       if (!planned.failures.empty()) {
@@ -118,6 +121,21 @@ class Simulation::Body final : public Observer, public Interceptor {
     return *std::move(engine);
   }
 
+  // Called on the watchdog's thread, whatever the simulation is doing.
+  static Watchdog::Report BlockedReport(const SimulationOptions& options) {
+    return [seed = options.seed, after = options.blocked_after, on_blocked = options.on_blocked](
+               std::string_view function, std::uint64_t step) {
+      const std::string text = fmt::format(
+          "runlet: simulation: {} has not come back to the engine for {} of real time (seed {}, step {}). In a "
+          "simulation all else stands still meanwhile: what it waits for must be the engine's (Context::Sleep, Invoke, "
+          "Future::Get)",
+          function.empty() ? std::string("a piece of work") : fmt::format("the handler of function \"{}\"", function),
+          absl::FormatDuration(after), seed, step);
+      if (on_blocked) return on_blocked(text);
+      fmt::print(stderr, "{}\n", text);
+    };
+  }
+
   void AfterStep() {
     auditor_.CheckStep(engine_);
     if (executor_.steps() % kStepsBetweenFullChecks == 0) auditor_.CheckInFull(engine_);
@@ -140,6 +158,7 @@ class Simulation::Body final : public Observer, public Interceptor {
   std::atomic<std::uint32_t> released_{0};
   testing::Ledger ledger_;
   ManualClock clock_;
+  Watchdog watchdog_;
   SimExecutor executor_;
   Auditor auditor_;
   Engine engine_;

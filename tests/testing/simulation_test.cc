@@ -1,8 +1,10 @@
 #include "runlet/testing/simulation.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -408,6 +410,33 @@ TEST_CASE("a ledger may be left out of long runs") {
 }
 
 // ---- many ----
+
+TEST_CASE("a handler that blocks on the host is told, with its name") {
+  struct Latch {
+    std::mutex mu;
+    std::condition_variable told;
+    std::string text;
+  } latch;
+  Simulation sim({.seed = 7, .blocked_after = absl::Milliseconds(1), .on_blocked = [&](std::string_view text) {
+                    const std::lock_guard lock(latch.mu);
+                    latch.text += text;
+                    latch.told.notify_one();
+                  }});
+  Engine& engine = sim.engine();
+  REQUIRE(engine.Register("fine", [](std::string_view, Context& ctx) { ctx.Sleep(absl::Hours(1)); }).ok());
+  REQUIRE(engine
+              .Register("stuck",
+                        [&](std::string_view) {
+                          std::unique_lock lock(latch.mu);
+                          latch.told.wait(lock, [&] { return latch.text.find("stuck") != std::string::npos; });
+                        })
+              .ok());
+  REQUIRE(engine.Post("fine", "").ok());
+  REQUIRE(engine.Post("stuck", "").ok());
+  sim.RunUntilIdle();
+  CHECK(latch.text.find("\"stuck\" has not come back to the engine for 1ms") != std::string::npos);
+  CHECK(latch.text.find("seed 7, step ") != std::string::npos);
+}
 
 TEST_CASE("a thousand simulations, each with its own engine") {
   int runs = 0;

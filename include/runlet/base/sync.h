@@ -55,11 +55,12 @@ class CondVar {
     cv_.wait(lock);
     lock.release();
   }
-  // Waits at most `nanoseconds` of real time.
-  void WaitFor(Mutex* mu, std::int64_t nanoseconds) RUNLET_REQUIRES(mu) {
+  // Waits at most `nanoseconds` of real time. False: they have passed.
+  bool WaitFor(Mutex* mu, std::int64_t nanoseconds) RUNLET_REQUIRES(mu) {
     std::unique_lock<std::mutex> lock(mu->mu_, std::adopt_lock);
-    cv_.wait_for(lock, std::chrono::nanoseconds(nanoseconds));
+    const bool woken = cv_.wait_for(lock, std::chrono::nanoseconds(nanoseconds)) == std::cv_status::no_timeout;
     lock.release();
+    return woken;
   }
   void NotifyOne() { cv_.notify_one(); }
   void NotifyAll() { cv_.notify_all(); }

@@ -30,12 +30,16 @@ struct SimulationOptions {
   // Called when the engine has broken one of its promises; the text says which, when, and with what seed. The default
   // prints it and ends the program.
   std::function<void(std::string_view)> on_violation = nullptr;
+  // Called, from a thread of its own, when a step takes this much real time; the text names the function. The default
+  // prints it. 0: nobody looks.
+  absl::Duration blocked_after = absl::Seconds(10);
+  std::function<void(std::string_view)> on_blocked = nullptr;
 };
 
 // Work runs only inside RunUntilIdle, AdvanceBy and calls that wait (Invoke, Future::Get, WaitIdle, Drain), and virtual
 // time passes only there: while nothing is ready to run, the clock jumps to the next thing that is due. A handler takes
 // no virtual time unless it sleeps (Context::Sleep) or waits on the engine; meanwhile others run. A handler that blocks
-// on anything else of the host's stops the simulation.
+// on anything else of the host's stops the simulation, which says so (SimulationOptions::blocked_after).
 //
 // The engine's promises are checked after every step. Same seed and same program: same run, bit for bit.
 // Single-threaded.
