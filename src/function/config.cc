@@ -17,6 +17,8 @@ constexpr absl::Duration kAgeMin = absl::Milliseconds(1);
 constexpr absl::Duration kAgeMax = absl::Hours(24 * 365);
 constexpr absl::Duration kRetryWaitMax = absl::Hours(24);
 constexpr int kRetryAttemptsMax = 1000;
+constexpr int kMemoryMin = 128;
+constexpr int kMemoryMax = 10'240;
 
 absl::Status OutOfRange(std::string_view function, std::string_view setting, const std::string& value,
                         std::string_view range) {
@@ -51,6 +53,10 @@ absl::Status CheckConfig(std::string_view function, const FunctionConfig& config
   if (config.reserved_concurrency.has_value() && *config.reserved_concurrency < 0) {
     return OutOfRange(function, "reserved_concurrency", std::to_string(*config.reserved_concurrency),
                       "0 to the engine's concurrency");
+  }
+  if (config.memory_size < kMemoryMin || config.memory_size > kMemoryMax) {
+    return OutOfRange(function, "memory_size", fmt::format("{} MB", config.memory_size),
+                      fmt::format("{} to {}", kMemoryMin, kMemoryMax));
   }
   if (config.run_on == RunOn::kCaller && config.on_overrun == OnOverrun::kRelease) {
     return absl::InvalidArgumentError(fmt::format(

@@ -279,6 +279,7 @@ absl::Status Invoker::Conclude(Execution& x, const Ask& ask, absl::Status status
   const Life now_life = life_.load(std::memory_order_relaxed);
   x.slot->stop().store(static_cast<std::uint32_t>(now_life >= Life::kStopping ? StopReason::kDrain : StopReason::kNone),
                        std::memory_order_relaxed);
+  x.invocation.memory_size = x.code->config.memory_size;
   if (RUNLET_PLANTED("deadline-not-watched")) x.worker = nullptr;
   if (x.worker != nullptr) {
     x.slot->BeginWatched(&x, x.invocation.deadline);
@@ -425,6 +426,7 @@ Activity Invoker::About(const Execution& x, Activity::Kind kind, Instant at) con
           .watched = x.worker != nullptr,
           .attempt = x.invocation.attempt,
           .depth = x.invocation.depth,
+          .memory_size = x.invocation.memory_size,
           .at = at,
           .due = x.invocation.deadline,
           .duration_ns = at.Since(x.started),

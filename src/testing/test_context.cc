@@ -11,6 +11,7 @@ TestContext::TestContext(TestContextOptions options)
   invocation_.client_context = options_.client_context;
   invocation_.deadline = clock_.Now().After(Nanos(options_.timeout));
   invocation_.attempt = options_.attempt;
+  invocation_.memory_size = options_.memory_size;
   invocation_.type = options_.type;
 }
 

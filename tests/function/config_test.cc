@@ -31,6 +31,7 @@ TEST_CASE("the defaults are Lambda's") {
   CHECK(Allowed(config));
   CHECK(config.timeout == absl::Seconds(3));
   CHECK(!config.reserved_concurrency.has_value());
+  CHECK(config.memory_size == 128);
   CHECK(config.run_on == RunOn::kPool);
   CHECK(!config.on_overrun.has_value());
   CHECK(config.event_invoke.maximum_retry_attempts == 2);
@@ -71,6 +72,13 @@ TEST_CASE("reserved concurrency is nothing or more") {
   CHECK(Allowed({.reserved_concurrency = 0}));
 }
 
+TEST_CASE("a memory size is 128 MB to 10 GB") {
+  CHECK(!Allowed({.memory_size = 127}));
+  CHECK(Allowed({.memory_size = 128}));
+  CHECK(Allowed({.memory_size = 10'240}));
+  CHECK(!Allowed({.memory_size = 10'241}));
+}
+
 TEST_CASE("a retry policy's waits are 0 to 24 h, in order") {
   CHECK(AllowedPolicy(RetryPolicy::Lambda()));
   CHECK(AllowedPolicy(RetryPolicy::Fixed(absl::ZeroDuration())));
@@ -97,6 +105,7 @@ TEST_CASE("what is out of range is named, with its value and its range") {
         "function \"resize\": timeout is 16m, outside its range of 1ms to 15m");
   CHECK(Check({.reserved_concurrency = -3}) ==
         "function \"resize\": reserved_concurrency is -3, outside its range of 0 to the engine's concurrency");
+  CHECK(Check({.memory_size = 64}) == "function \"resize\": memory_size is 64 MB, outside its range of 128 to 10240");
   CHECK(Check({.event_invoke = {.maximum_retry_attempts = 1001}}) ==
         "function \"resize\": maximum_retry_attempts is 1001, outside its range of 0 to 1000");
   CHECK(Check({.event_invoke = {.maximum_event_age = absl::ZeroDuration()}}) ==

@@ -30,6 +30,7 @@ struct Invocation {
   Instant deadline = Instant::Never();
   int attempt = 1;  // 1 is the first; retries of an event count on
   int depth = 1;    // 1 is a call from outside; a call made by a handler is one deeper than the handler
+  int memory_size = 128;  // MB, as configured
   InvocationType type = InvocationType::kRequestResponse;
 };
 
@@ -60,6 +61,8 @@ class Context {
   std::string_view function_name() const { return invocation_.function_name; }
   std::string_view function_version() const { return invocation_.function_version; }
   int attempt() const { return invocation_.attempt; }
+  // In MB, as configured. Limits nothing here.
+  int memory_limit_in_mb() const { return invocation_.memory_size; }
   InvocationType type() const { return invocation_.type; }
   // What the caller passed in InvokeOptions, unchanged; empty for events.
   std::string_view client_context() const { return invocation_.client_context; }

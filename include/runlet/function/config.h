@@ -62,13 +62,16 @@ enum class OnOverrun {
   kWait,     // the handler is asked to stop; the caller gets Sandbox.Timedout when it returns
 };
 
-// Lambda's defaults, but for memory: a function shares the memory of its host.
+// Lambda's defaults.
 struct FunctionConfig {
   // 1 ms to 15 min. Counts from the call for Invoke and Start, from the start of each attempt for events.
   absl::Duration timeout = absl::Seconds(3);
   // Executions that may run at once, and that nobody else can use up. 0 refuses every call. Unset: the function shares
   // the engine's unreserved concurrency.
   std::optional<int> reserved_concurrency = std::nullopt;
+  // In MB, 128 to 10,240: what the function would have on Lambda. Counts for prices and log lines alone; here a function
+  // shares the memory of its host.
+  int memory_size = 128;
   RunOn run_on = RunOn::kPool;
   // Unset: kRelease where run_on is kPool and the engine owns its threads, else kWait. kRelease cannot be had together
   // with kCaller, with a host executor or with Poll().

@@ -39,6 +39,7 @@ struct Activity {
   Condition condition = Condition::kSuccess;
   int attempt = 0;
   int depth = 1;
+  int memory_size = 0;  // of executions: MB, as configured
   Instant at = {};
   Instant due = {};
   std::int64_t duration_ns = 0;

@@ -20,6 +20,7 @@ struct TestContextOptions {
   std::string client_context = {};
   absl::Duration timeout = absl::Seconds(3);
   int attempt = 1;
+  int memory_size = 128;
   InvocationType type = InvocationType::kRequestResponse;
 };
 
