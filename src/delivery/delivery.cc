@@ -119,7 +119,7 @@ absl::Status Delivery::Post(FunctionEntry& entry, std::span<const Ask> asks, std
     const Instant now = wiring_.clock.Now();
     absl::InlinedVector<EventRef, 1> events;
     events.reserve(asks.size());
-    const Execution* const caller = Execution::Current();
+    const Execution* const caller = invoker_.Caller();
     for (std::size_t i = 0; i < asks.size(); ++i) {
       absl::StatusOr<EventRef> event = MakeEvent(entry, *code, asks[i], wiring_.limits.event);
       if (!event.ok()) return event.status();
@@ -129,7 +129,7 @@ absl::Status Delivery::Post(FunctionEntry& entry, std::span<const Ask> asks, std
       e.codec = ops.in_codec;
       e.accepted = now;
       e.expires = now.After(Nanos(config.maximum_event_age));
-      if (caller != nullptr && caller->invoker == &invoker_) e.depth = caller->invocation.depth + 1;
+      if (caller != nullptr) e.lineage = invoker_.LineageOf(caller);
       events.push_back(*std::move(event));
     }
     return queue_.Put({events.data(), events.size()}, now);
@@ -447,7 +447,6 @@ Activity Delivery::About(const Event& event, Activity::Kind kind, Instant at) {
   return {.kind = kind,
           .type = InvocationType::kEvent,
           .attempt = event.attempts,
-          .depth = event.depth,
           .at = at,
           .request_id = event.id,
           .function = event.function->name};

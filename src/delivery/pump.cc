@@ -114,17 +114,13 @@ bool Pump::RunEvent(EventRef event) {
   fence_ = event_->fence;
   started = now_;
   code = slot->Protect(*entry);
-  if (code == nullptr) {
-    --event_->attempts;
-    Put(Delivery::End(std::move(event_), fence_, Condition::kFunctionRemoved));
-    return true;
-  }
+  if (code == nullptr) return EndUnrun(Condition::kFunctionRemoved);
   if (const auto& sink = code->config.event_invoke.dead_letter_queue; sink_ != sink) sink_ = sink;
-  if (started >= event_->expires) {
-    --event_->attempts;
-    Put(Delivery::End(std::move(event_), fence_, Condition::kEventAgeExceeded));
-    invoker->Unprotect(*slot, *entry);
-    return true;
+  if (started >= event_->expires) return EndUnrun(Condition::kEventAgeExceeded);
+  if (event_->lineage.CountOf(*entry) >= kRecursionMax + (RUNLET_PLANTED("one-loop-more") ? 1 : 0) &&
+      code->config.recursive_loop == RecursiveLoop::kTerminate) {
+    slot->meter(*entry).recursive_invocations_dropped.Add(1);
+    return EndUnrun(Condition::kRecursionLimit);
   }
   const HandlerOps& ops = code->handler.ops();
   // Decoded anew when the function was replaced by one of another type.
@@ -142,12 +138,7 @@ bool Pump::RunEvent(EventRef event) {
       decoded = std::make_unique<AnyValue>(ops.in);
       decoded->set_holds(ops.in_codec != nullptr && ops.in_codec->decode(encoded, decoded->get()).ok());
     }
-    if (decoded == nullptr || !decoded->holds()) {
-      --event_->attempts;
-      Put(Delivery::End(std::move(event_), fence_, Condition::kUndecodable));
-      invoker->Unprotect(*slot, *entry);
-      return true;
-    }
+    if (decoded == nullptr || !decoded->holds()) return EndUnrun(Condition::kUndecodable);
     payload = decoded->get();
   } else if (ops.event_is_view) {
     view = *static_cast<const std::string*>(payload);
@@ -157,7 +148,7 @@ bool Pump::RunEvent(EventRef event) {
   invocation.request_id = event_->id;
   invocation.function_name = entry->name;
   invocation.attempt = event_->attempts;
-  invocation.depth = event_->depth;
+  lineage = event_->lineage.empty() ? nullptr : &event_->lineage;
   invocation.type = InvocationType::kEvent;
   invocation.deadline = started.After(code->timeout_ns);
   timeout_ns = code->timeout_ns;
@@ -180,6 +171,13 @@ bool Pump::RunEvent(EventRef event) {
   invoker->Unprotect(*slot, *entry);
   // Others wait for the outcome: only cheap events are settled together.
   if (took >= kCheapNs || !status.ok() || w.executor.batch() == 1) Flush(*slot, now_);
+  return true;
+}
+
+bool Pump::EndUnrun(Condition condition) {
+  --event_->attempts;
+  Put(Delivery::End(std::move(event_), fence_, condition));
+  invoker->Unprotect(*slot, *entry);
   return true;
 }
 

@@ -36,6 +36,8 @@ class Pump final : public Work, public Execution {
   // False: the turn was taken away.
   bool RunTurn();
   bool RunEvent(EventRef event);
+  // The claimed event ends without the attempt that the claim has counted. True, as the turn goes on.
+  bool EndUnrun(Condition condition);
   std::size_t Claim();
   EventRef StealFromSiblings();
   void Put(Settlement settlement);

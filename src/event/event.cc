@@ -33,6 +33,7 @@ std::string_view ConditionName(Condition condition) {
     case Condition::kEventAgeExceeded: return "EventAgeExceeded";
     case Condition::kZeroReservedConcurrency: return "ZeroReservedConcurrency";
     case Condition::kNotRetryable: return "NotRetryable";
+    case Condition::kRecursionLimit: return "RecursionLimit";
     case Condition::kFunctionRemoved: return "FunctionRemoved";
     case Condition::kUndecodable: return "Undecodable";
     case Condition::kParked: return "Parked";

@@ -25,6 +25,10 @@ class Call final : public Work, public Execution, public StartedCall {
     client_context_ = text;
     invocation.client_context = client_context_;
   }
+  void set_lineage(Lineage of_its_caller) {
+    lineage_ = std::move(of_its_caller);
+    lineage = &lineage_;
+  }
   // Whoever waits runs the call, on any thread.
   void set_runs_on_waiter(bool yes) { runs_on_waiter_ = yes; }
 
@@ -75,6 +79,7 @@ class Call final : public Work, public Execution, public StartedCall {
   std::string_view view_;  // of it
   absl::Status status_;
   std::string client_context_;
+  Lineage lineage_;
   const std::shared_ptr<void> keep_alive_;
 };
 

@@ -8,6 +8,7 @@
 #include "capacity/slot.h"
 #include "function/entry.h"
 #include "runlet/event/context.h"
+#include "runlet/event/lineage.h"
 
 namespace runlet {
 
@@ -30,8 +31,9 @@ class Execution : public Watched {
   FunctionEntry* entry = nullptr;
   const Code* code = nullptr;
   Slot* slot = nullptr;
-  Execution* parent = nullptr;  // the execution whose handler made this call, on the same stack
-  Worker* worker = nullptr;     // set while the watcher may take the run away
+  Execution* parent = nullptr;       // the execution whose handler made this call, on the same stack
+  const Lineage* lineage = nullptr;  // of what the outermost execution on this stack runs; nullptr for none
+  Worker* worker = nullptr;          // set while the watcher may take the run away
   Admission::Permit permit;
   Instant started;
   std::int64_t timeout_ns = 0;  // as Lambda's message states it

@@ -98,14 +98,38 @@ inline bool Invoker::IsPlain(const Code& code, const Ask& ask, const InvokeOptio
   const HandlerOps& ops = code.handler.ops();
   return ops.in == ask.in && ops.out == ask.out &&
          (!ops.event_is_view || static_cast<const std::string_view*>(ask.event)->size() <= w_.limits.request) &&
-         options.client_context.empty() && (parent == nullptr || parent->invocation.depth < kDepthMax);
+         options.client_context.empty() &&
+         (parent == nullptr || (parent->invocation.depth < kDepthMax && parent->lineage == nullptr));
 }
 
-absl::Status Invoker::CheckDepth(const FunctionEntry& entry, const Execution* parent) const {
-  if (parent == nullptr || parent->invocation.depth < kDepthMax) return absl::OkStatus();
+absl::Status Invoker::CheckRecursion(const FunctionEntry& entry, const Code& code, const Execution* parent,
+                                     Slot& slot) const {
+  if (parent == nullptr) return absl::OkStatus();
+  if (parent->invocation.depth >= kDepthMax) {
+    return Refused(absl::StatusCode::kFailedPrecondition, reason::kRecursiveInvocation,
+                   fmt::format("function \"{}\": call {} levels deep: the limit is {}", entry.name,
+                               parent->invocation.depth + 1, kDepthMax));
+  }
+  if (parent->lineage == nullptr || code.config.recursive_loop == RecursiveLoop::kAllow) return absl::OkStatus();
+  const int before = LineageOf(parent).CountOf(entry);
+  if (before < kRecursionMax) return absl::OkStatus();
+  slot.meter(entry).recursive_invocations_dropped.Add(1);
   return Refused(absl::StatusCode::kFailedPrecondition, reason::kRecursiveInvocation,
-                 fmt::format("function \"{}\": call {} levels deep: the limit is {}", entry.name,
-                             parent->invocation.depth + 1, kDepthMax));
+                 fmt::format("function \"{}\": invoked {} times on the way to this call: recursive_loop = kTerminate "
+                             "allows {}",
+                             entry.name, before, kRecursionMax));
+}
+
+Lineage Invoker::LineageOf(const Execution* caller) const {
+  Lineage lineage;
+  const Lineage* before = nullptr;
+  for (const Execution* x = caller; x != nullptr; x = x->parent) {
+    if (x->invoker != this) continue;
+    lineage.Add(*x->entry);
+    before = x->lineage;
+  }
+  if (before != nullptr) lineage.Add(*before);
+  return lineage;
 }
 
 absl::Status Invoker::Refuse(const FunctionEntry& entry, absl::Status status) {
@@ -175,7 +199,7 @@ absl::Status Invoker::Invoke(FunctionEntry& entry, const Ask& ask, const InvokeO
     return leave(NotFound(entry.name));
   if (!IsPlain(*code, ask, options, parent)) [[unlikely]] {
     if (absl::Status status = CheckCall(entry, *code, ask, options); !status.ok()) return leave(std::move(status));
-    if (absl::Status status = CheckDepth(entry, parent); !status.ok()) return leave(std::move(status));
+    if (absl::Status status = CheckRecursion(entry, *code, parent, slot); !status.ok()) return leave(std::move(status));
   }
 
   if (code->config.run_on == RunOn::kCaller || parent != nullptr || w_.executor.runs_on_waiter()) {
@@ -255,7 +279,10 @@ absl::Status Invoker::DecodeAndRunHere(FunctionEntry& entry, const Ask& ask, con
   x.invocation.client_context = options.client_context;
   x.invocation.deadline = DeadlineOf(code, options, parent, now);
   x.timeout_ns = x.invocation.deadline.Since(now);
-  if (parent != nullptr) x.invocation.depth = parent->invocation.depth + 1;
+  if (parent != nullptr) {
+    x.invocation.depth = parent->invocation.depth + 1;
+    x.lineage = parent->lineage;
+  }
   if (now >= x.invocation.deadline) [[unlikely]] {
     w_.admission.Leave(x.permit);
     LetGo(x);
@@ -455,6 +482,7 @@ absl::Status Invoker::MakeChecked(FunctionEntry& entry, const CodeHold& hold, co
   const Code* const code = hold.code();
   if (code == nullptr) return NotFound(entry.name);
   if (absl::Status status = CheckCall(entry, *code, ask, options); !status.ok()) return status;
+  if (absl::Status status = CheckRecursion(entry, *code, parent, hold.slot()); !status.ok()) return status;
   const Type* const in = code->handler.ops().in;
   if (SameType(in, ask.in)) return MakeAdmitted(entry, hold, ask, options, parent, std::move(keep_alive), made);
   AnyValue event(in);
@@ -482,7 +510,10 @@ absl::Status Invoker::MakeAdmitted(FunctionEntry& entry, const CodeHold& hold, c
   const Instant now = w_.clock.Now();
   call.invocation.deadline = DeadlineOf(*hold.code(), options, nullptr, now);
   call.timeout_ns = call.invocation.deadline.Since(now);
-  call.invocation.depth = parent == nullptr ? 1 : parent->invocation.depth + 1;
+  if (parent != nullptr) {
+    call.invocation.depth = parent->invocation.depth + 1;
+    call.set_lineage(LineageOf(parent));
+  }
   call.set_client_context(options.client_context);
   call.set_runs_on_waiter(hold.code()->config.run_on == RunOn::kCaller);
   *made = &call;
@@ -494,10 +525,6 @@ StartedCall* Invoker::Start(FunctionEntry& entry, const Ask& ask, const InvokeOp
   const Execution* parent = Caller();
   if (life() != Life::kOpen) {
     *refused = Refuse(entry, Closed(entry));
-    return nullptr;
-  }
-  if (*refused = CheckDepth(entry, parent); !refused->ok()) {
-    *refused = Refuse(entry, std::move(*refused));
     return nullptr;
   }
   return MakeCall(entry, ask, options, parent, std::move(keep_alive), refused);

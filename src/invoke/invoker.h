@@ -116,6 +116,8 @@ class Invoker final : public ContextPort {
     while (current != nullptr && current->invoker != this) current = current->parent;
     return current;
   }
+  // What `caller` passes on: how often each function has been invoked on the way to it and by it.
+  Lineage LineageOf(const Execution* caller) const;
   const Wiring& wiring() const { return w_; }
   Life life() const { return life_.load(std::memory_order_seq_cst); }
   // False where `from` is given and is not the present one.
@@ -142,8 +144,9 @@ class Invoker final : public ContextPort {
   void ObserveEnd(const Execution& x, const absl::Status& status, bool late, Instant now) const;
   absl::Status CheckCall(const FunctionEntry& entry, const Code& code, const Ask& ask,
                          const InvokeOptions& options) const;
-  absl::Status CheckDepth(const FunctionEntry& entry, const Execution* parent) const;
-  // What nearly every call is: nothing for CheckCall and CheckDepth to find. False: ask them.
+  // Refuses what `parent` must not call: too deep, or once too often.
+  absl::Status CheckRecursion(const FunctionEntry& entry, const Code& code, const Execution* parent, Slot& slot) const;
+  // What nearly every call is: nothing for CheckCall and CheckRecursion to find. False: ask them.
   bool IsPlain(const Code& code, const Ask& ask, const InvokeOptions& options, const Execution* parent) const;
   // `parent`: the handler that makes the call, if one does; `nested`: and is suspended until the call has ended.
   absl::Status Admit(FunctionEntry& entry, const Execution* parent, bool nested, const InvokeOptions& options,

@@ -30,7 +30,8 @@ class Meter {
     durations_[DurationHistogram::BucketOf(duration_ns)].Add(1);
   }
 
-  OwnedCounter errors, timeouts, throttles, late_results, retries, received, dropped, dead_letter_errors;
+  OwnedCounter errors, timeouts, throttles, late_results, retries, received, dropped, dead_letter_errors,
+      recursive_invocations_dropped;
 
   void AddTo(FunctionMetrics& sum) const {
     sum.invocations += invocations_.get();
@@ -42,6 +43,7 @@ class Meter {
     sum.async_events_received += received.get();
     sum.async_events_dropped += dropped.get();
     sum.dead_letter_errors += dead_letter_errors.get();
+    sum.recursive_invocations_dropped += recursive_invocations_dropped.get();
     sum.billed_milliseconds += static_cast<std::int64_t>(billed_ms_.get());
     sum.total_duration += absl::Nanoseconds(static_cast<std::int64_t>(total_ns_.get()));
     for (std::size_t i = 0; i < DurationHistogram::kBuckets; ++i) sum.durations.Add(i, durations_[i].get());

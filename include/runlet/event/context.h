@@ -28,8 +28,8 @@ struct Invocation {
   std::string_view function_version = "$LATEST";
   std::string_view client_context;  // RequestResponse only, as Lambda has it
   Instant deadline = Instant::Never();
-  int attempt = 1;  // 1 is the first; retries of an event count on
-  int depth = 1;    // 1 is a call from outside; a call made by a handler is one deeper than the handler
+  int attempt = 1;        // 1 is the first; retries of an event count on
+  int depth = 1;          // 1 is an event or a call from outside; a call by a handler is one deeper than that
   int memory_size = 128;  // MB, as configured
   InvocationType type = InvocationType::kRequestResponse;
 };

@@ -17,6 +17,7 @@
 #include "runlet/base/timer_link.h"
 #include "runlet/event/codec.h"
 #include "runlet/event/function_name.h"
+#include "runlet/event/lineage.h"
 #include "runlet/event/request_id.h"
 #include "runlet/event/status.h"
 #include "runlet/event/type.h"
@@ -30,6 +31,7 @@ enum class Condition : std::uint8_t {
   kEventAgeExceeded,         // older than maximum_event_age, or it would be at the next attempt
   kZeroReservedConcurrency,  // the function's reserved concurrency is 0: no attempt was made
   kNotRetryable,             // an attempt failed with Permanent()
+  kRecursionLimit,           // its lineage had invoked the function 16 times: no attempt was made
   kFunctionRemoved,          // the function was removed while the event waited
   kUndecodable,              // the function was replaced by one of another event type, which cannot read the event
   kParked,                   // handed back by Drain
@@ -83,7 +85,7 @@ class Event : public TimerLink {
   std::unique_ptr<AttemptErrors> errors;
   int attempts = 0;   // begun, this one included
   int throttles = 0;  // refusals since the last attempt
-  int depth = 1;      // of calls that led here
+  Lineage lineage;    // of the handler that posted it, its own invocation included
 
   // For the queue while the event waits there: its neighbours among those of its function, and which list that is. The
   // TimerLink is free for a timer meanwhile.

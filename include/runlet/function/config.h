@@ -57,6 +57,13 @@ enum class RunOn {
             // cooperative
 };
 
+// What happens to a lineage that invokes a function for the 17th time: a handler that invokes, starts or posts to its
+// own function, by way of others or not.
+enum class RecursiveLoop {
+  kTerminate,  // a call is refused (RecursiveInvocation); an event is accepted, and ends as RecursionLimit
+  kAllow,
+};
+
 enum class OnOverrun {
   kRelease,  // at the deadline the caller gets Sandbox.Timedout and the thread is written off
   kWait,     // the handler is asked to stop; the caller gets Sandbox.Timedout when it returns
@@ -69,13 +76,15 @@ struct FunctionConfig {
   // Executions that may run at once, and that nobody else can use up. 0 refuses every call. Unset: the function shares
   // the engine's unreserved concurrency.
   std::optional<int> reserved_concurrency = std::nullopt;
-  // In MB, 128 to 10,240: what the function would have on Lambda. Counts for prices and log lines alone; here a function
-  // shares the memory of its host.
+  // In MB, 128 to 10,240: what the function would have on Lambda. Counts for prices and log lines alone; here a
+  // function shares the memory of its host.
   int memory_size = 128;
   RunOn run_on = RunOn::kPool;
   // Unset: kRelease where run_on is kPool and the engine owns its threads, else kWait. kRelease cannot be had together
   // with kCaller, with a host executor or with Poll().
   std::optional<OnOverrun> on_overrun = std::nullopt;
+  // Lambda's RecursiveLoop. Calls that wait for each other nest to 16 levels in either case.
+  RecursiveLoop recursive_loop = RecursiveLoop::kTerminate;
   EventInvokeConfig event_invoke = {};
 };
 
