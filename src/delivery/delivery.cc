@@ -85,8 +85,15 @@ DeadLetter ParkedEvent(const EventRef& event, const Clock& clock, Instant now) {
 
 }  // namespace
 
-Delivery::Delivery(Invoker& invoker, EventQueue& queue)
-    : invoker_(invoker), wiring_(invoker.wiring()), queue_(queue), feed_(invoker, queue) {}
+Delivery::Delivery(Invoker& invoker, EventQueue& queue, const Registry& registry, Limits limits)
+    : invoker_(invoker),
+      wiring_(invoker.wiring()),
+      queue_(queue),
+      registry_(registry),
+      limits_(std::move(limits)),
+      feed_(invoker, queue, [this](std::string_view function, const InvocationRecord& record) {
+        return PostRecord(function, record);
+      }) {}
 
 Delivery::~Delivery() = default;
 
@@ -99,27 +106,51 @@ void Delivery::AddLane(FunctionEntry& entry) {
 // ---- acceptance ----
 
 absl::Status Delivery::Post(FunctionEntry& entry, std::span<const Ask> asks, std::span<RequestId> ids) {
+  const Execution* const caller = invoker_.Caller();
+  return Accept(entry, asks, ids, caller == nullptr ? Lineage() : invoker_.LineageOf(caller), Life::kOpen);
+}
+
+absl::Status Delivery::PostRecord(std::string_view function, const InvocationRecord& record) {
+  FunctionEntry* const entry = registry_.Find(function);
+  if (entry == nullptr) return Invoker::NotFound(function);
+  const absl::StatusOr<std::string> json = record.Json(limits_.account);
+  if (!json.ok()) return json.status();
+  std::string_view text = *json;
+  const Type* const bytes = TypeOf<std::string>();
+  const Ask ask{bytes, &text, true, bytes, nullptr};
+  Lineage lineage = record.event->lineage;
+  lineage.Add(*record.event->function);
+  RequestId id;
+  // Part of the events that a drain lets end.
+  return Accept(*entry, {&ask, 1}, {&id, 1}, std::move(lineage), Life::kDraining);
+}
+
+absl::Status Delivery::Accept(FunctionEntry& entry, std::span<const Ask> asks, std::span<RequestId> ids,
+                              const Lineage& lineage, Life until) {
   const CodeHold hold(wiring_.slots, entry);
   const Code* const code = hold.code();
   Slot& slot = hold.slot();
   const Accepting accepting(invoker_, slot);
   absl::Status status = [&]() -> absl::Status {
-    if (invoker_.life() != Life::kOpen) {
-      return invoker_.Closed(entry);
-    }
+    if (invoker_.life() > until) return invoker_.Closed(entry);
     if (code == nullptr) return Invoker::NotFound(entry.name);
     const HandlerOps& ops = code->handler.ops();
     const EventInvokeConfig& config = code->config.event_invoke;
-    if (ops.needs_last_use && (config.maximum_retry_attempts != 0 || config.dead_letter_queue != nullptr)) {
+    if (ops.needs_last_use && (config.maximum_retry_attempts != 0 || code->sinks != nullptr)) {
       return absl::FailedPreconditionError(fmt::format(
-          "function \"{}\" takes {} by value, which cannot be copied for a retry or a dead letter: take it by "
-          "const reference, or set maximum_retry_attempts to 0 and no dead_letter_queue",
+          "function \"{}\" takes {} by value, which cannot be copied for a retry, a dead letter or a destination: take "
+          "it by const reference, or set maximum_retry_attempts to 0, no dead_letter_queue and no destination",
           entry.name, ops.in->name));
+    }
+    if (code->sinks != nullptr && feed_.records() >= limits_.records) {
+      return Refused(absl::StatusCode::kResourceExhausted, reason::kDestinationBacklogFull,
+                     fmt::format("function \"{}\": {} invocation records wait for destinations that do not take them, "
+                                 "the limit is {}",
+                                 entry.name, feed_.records(), limits_.records));
     }
     const Instant now = wiring_.clock.Now();
     absl::InlinedVector<EventRef, 1> events;
     events.reserve(asks.size());
-    const Execution* const caller = invoker_.Caller();
     for (std::size_t i = 0; i < asks.size(); ++i) {
       absl::StatusOr<EventRef> event = MakeEvent(entry, *code, asks[i], wiring_.limits.event);
       if (!event.ok()) return event.status();
@@ -129,7 +160,7 @@ absl::Status Delivery::Post(FunctionEntry& entry, std::span<const Ask> asks, std
       e.codec = ops.in_codec;
       e.accepted = now;
       e.expires = now.After(Nanos(config.maximum_event_age));
-      if (caller != nullptr) e.lineage = invoker_.LineageOf(caller);
+      if (!lineage.empty()) e.lineage = lineage;
       events.push_back(*std::move(event));
     }
     return queue_.Put({events.data(), events.size()}, now);
@@ -275,7 +306,7 @@ void Delivery::TurnedAway(Lane& lane) {
     settlement.due = due;
     settlement.event = std::move(events[i]);
   }
-  Settle(std::span(settlements).first(claimed), now, SinkOf(lane.entry), *slot);
+  Settle(std::span(settlements).first(claimed), now, SinksOf(lane.entry).get(), *slot);
   if (claimed == want) Wake(lane);
 }
 
@@ -347,36 +378,61 @@ Settlement Delivery::Decide(EventRef event, std::uint64_t fence, const EventInvo
   return settlement;
 }
 
-void Delivery::Settle(std::span<Settlement> settlements, Instant now, const std::shared_ptr<DeadLetterQueue>& sink,
-                      Slot& slot) {
+void Delivery::Settle(std::span<Settlement> settlements, Instant now, const EventInvokeConfig* sinks, Slot& slot) {
   if (settlements.empty()) return;
   // The queue takes the events: what is to be told of their ends is noted before.
-  struct Ending {
-    const Settlement* settlement;
-    const FunctionEntry* entry;
-    Activity activity;
-  };
   absl::InlinedVector<Ending, 1> endings;
   bool ends = false;
-  for (const Settlement& settlement : settlements) {
+  for (Settlement& settlement : settlements) {
     const bool done = settlement.kind == Settlement::Kind::kDone;
     if (!done && settlement.kind != Settlement::Kind::kDead && settlement.kind != Settlement::Kind::kParked) continue;
     ends = true;
-    if (done && !invoker_.observed()) continue;
-    endings.push_back({&settlement, static_cast<const FunctionEntry*>(settlement.event->function),
-                       About(*settlement.event, Activity::Kind::kEnded, now)});
-    endings.back().activity.condition = settlement.condition;
+    if (!done || sinks != nullptr || invoker_.observed()) endings.push_back(EndingOf(settlement, now, sinks));
   }
   queue_.Settle(settlements, now);
-  for (const Ending& ending : endings) {
-    if (ending.settlement->stale) continue;
-    if (ending.settlement->kind != Settlement::Kind::kDone) slot.meter(*ending.entry).dropped.Add(1);
-    invoker_.Observe(ending.activity);
-    if (ending.settlement->kind == Settlement::Kind::kDead && sink != nullptr) {
-      feed_.Add(*ending.entry, ending.activity.request_id, sink);
-    }
+  for (Ending& ending : endings) {
+    if (!ending.settlement->stale) Tell(ending, sinks, slot);
   }
   if (ends) wiring_.admission.TellOfQuiet();
+}
+
+Delivery::Ending Delivery::EndingOf(Settlement& settlement, Instant now, const EventInvokeConfig* sinks) {
+  const Event& event = *settlement.event;
+  Ending ending{&settlement, static_cast<const FunctionEntry*>(event.function),
+                About(event, Activity::Kind::kEnded, now), nullptr};
+  ending.activity.condition = settlement.condition;
+  if (sinks == nullptr || settlement.kind == Settlement::Kind::kParked) return ending;
+  const bool success = settlement.condition == Condition::kSuccess;
+  if (!(success ? sinks->on_success : sinks->on_failure).is_set()) return ending;
+  ending.record = std::make_unique<InvocationRecord>();
+  InvocationRecord& record = *ending.record;
+  record.timestamp = wiring_.clock.Calendar();
+  record.request_id = event.id;
+  record.function = event.function->name;
+  record.condition = settlement.condition;
+  record.approximate_invoke_count = event.attempts;
+  record.event = settlement.event;
+  if (success) {
+    if (settlement.response != nullptr) record.response = std::move(*settlement.response);
+  } else if (event.errors != nullptr) {
+    record.error = event.errors->List().back().error;
+  }
+  return ending;
+}
+
+void Delivery::Tell(Ending& ending, const EventInvokeConfig* sinks, Slot& slot) {
+  const Settlement& settlement = *ending.settlement;
+  if (settlement.condition != Condition::kSuccess) slot.meter(*ending.entry).dropped.Add(1);
+  invoker_.Observe(ending.activity);
+  if (sinks == nullptr) return;
+  if (settlement.kind == Settlement::Kind::kDead && sinks->dead_letter_queue != nullptr) {
+    feed_.Add(*ending.entry,
+              {ending.activity.request_id, settlement.condition, ending.activity.attempt, sinks->dead_letter_queue});
+  }
+  if (ending.record != nullptr && !RUNLET_PLANTED("destination-untold")) {
+    const bool success = settlement.condition == Condition::kSuccess;
+    feed_.Add(*ending.entry, std::move(*ending.record), success ? sinks->on_success : sinks->on_failure);
+  }
 }
 
 void Delivery::EndExpired(Instant now) {
@@ -389,12 +445,12 @@ void Delivery::EndExpired(Instant now) {
       auto& entry = const_cast<FunctionEntry&>(static_cast<const FunctionEntry&>(*events[i]->function));
       const std::uint64_t fence = events[i]->fence;
       Settlement settlement = End(std::move(events[i]), fence, Condition::kEventAgeExceeded);
-      Settle({&settlement, 1}, now, SinkOf(entry), *slot);
+      Settle({&settlement, 1}, now, SinksOf(entry).get(), *slot);
     }
   }
 }
 
-void Delivery::EndWaiting(FunctionEntry& entry, const std::shared_ptr<DeadLetterQueue>& sink) {
+void Delivery::EndWaiting(FunctionEntry& entry, const EventInvokeConfig* sinks) {
   std::array<EventRef, kBatch> events;
   for (;;) {
     const std::size_t claimed = queue_.ClaimWaiting(entry, events);
@@ -403,7 +459,7 @@ void Delivery::EndWaiting(FunctionEntry& entry, const std::shared_ptr<DeadLetter
     for (std::size_t i = 0; i < claimed; ++i) {
       const std::uint64_t fence = events[i]->fence;
       Settlement settlement = End(std::move(events[i]), fence, Condition::kFunctionRemoved);
-      Settle({&settlement, 1}, wiring_.clock.Now(), sink, *slot);
+      Settle({&settlement, 1}, wiring_.clock.Now(), sinks, *slot);
     }
   }
 }
@@ -438,9 +494,9 @@ bool Delivery::idle() const {
   return stats.ready + stats.delayed + stats.running == 0 && feed_.idle();
 }
 
-std::shared_ptr<DeadLetterQueue> Delivery::SinkOf(const FunctionEntry& entry) {
+std::shared_ptr<const EventInvokeConfig> Delivery::SinksOf(const FunctionEntry& entry) {
   const CodeHold hold(wiring_.slots, entry);
-  return hold.code() == nullptr ? nullptr : hold.code()->config.event_invoke.dead_letter_queue;
+  return hold.code() == nullptr ? nullptr : hold.code()->sinks;
 }
 
 Activity Delivery::About(const Event& event, Activity::Kind kind, Instant at) {

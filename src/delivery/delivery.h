@@ -11,8 +11,9 @@
 #include <span>
 #include <vector>
 
-#include "delivery/dead_letter_feed.h"
 #include "delivery/lane.h"
+#include "delivery/sink_feed.h"
+#include "function/registry.h"
 #include "invoke/invoker.h"
 #include "runlet/queue/event_queue.h"
 
@@ -22,7 +23,11 @@ namespace runlet {
 // settles them by Lambda's rules: lambda-semantics of retries, throttles and age. Thread-safe.
 class Delivery final : public QueueListener, public CapacityListener {
  public:
-  Delivery(Invoker& invoker, EventQueue& queue);
+  struct Limits {
+    Account account;
+    std::size_t records;  // that wait for destinations
+  };
+  Delivery(Invoker& invoker, EventQueue& queue, const Registry& registry, Limits limits);
   ~Delivery();
 
   // Gives `entry` its lane. Called once for each function.
@@ -36,7 +41,7 @@ class Delivery final : public QueueListener, public CapacityListener {
   // Does what is due; returns when to call again.
   Instant Advance(Instant now);
   // Ends the waiting events of a function that was removed.
-  void EndWaiting(FunctionEntry& entry, const std::shared_ptr<DeadLetterQueue>& sink);
+  void EndWaiting(FunctionEntry& entry, const EventInvokeConfig* sinks);
   // Ends as Parked what waits, and what is still claimed; hands it to `parked`. Returns how many.
   std::size_t ParkAll(const std::function<void(const DeadLetter&)>& parked);
   // Looks for ready events of a function whose capacity has changed.
@@ -54,6 +59,10 @@ class Delivery final : public QueueListener, public CapacityListener {
  private:
   friend class Pump;
 
+  absl::Status PostRecord(std::string_view function, const InvocationRecord& record);
+  // Post, while the engine is no closer to its end than `until`.
+  absl::Status Accept(FunctionEntry& entry, std::span<const Ask> asks, std::span<RequestId> ids, const Lineage& lineage,
+                      Life until);
   Gate& GateOf(Lane& lane) { return wiring_.admission.IsUnreserved(lane.entry) ? shared_gate_ : lane.own_gate; }
   // Takes a permit for a pump, and enters the gate of those who share it. False: none is free; `*gate` is left again.
   bool Enter(Lane& lane, Admission::Permit* permit, Gate** gate);
@@ -61,19 +70,30 @@ class Delivery final : public QueueListener, public CapacityListener {
   Settlement Decide(EventRef event, std::uint64_t fence, const EventInvokeConfig& config, const absl::Status& status,
                     Instant now, Random& random);
   static Settlement End(EventRef event, std::uint64_t fence, Condition condition);
-  void Settle(std::span<Settlement> settlements, Instant now, const std::shared_ptr<DeadLetterQueue>& sink, Slot& slot);
+  void Settle(std::span<Settlement> settlements, Instant now, const EventInvokeConfig* sinks, Slot& slot);
+  // What is told once a settlement has ended its event.
+  struct Ending {
+    Settlement* settlement;
+    const FunctionEntry* entry;
+    Activity activity;
+    std::unique_ptr<InvocationRecord> record;
+  };
+  Ending EndingOf(Settlement& settlement, Instant now, const EventInvokeConfig* sinks);
+  void Tell(Ending& ending, const EventInvokeConfig* sinks, Slot& slot);
   void EndExpired(Instant now);
   // A pump found no permit free.
   void TurnedAway(Lane& lane);
   void LeaveGate(Gate& gate);
   void WakeStarved(Gate& gate);
-  std::shared_ptr<DeadLetterQueue> SinkOf(const FunctionEntry& entry);
+  std::shared_ptr<const EventInvokeConfig> SinksOf(const FunctionEntry& entry);
   static Activity About(const Event& event, Activity::Kind kind, Instant at);
 
   Invoker& invoker_;
   const Invoker::Wiring& wiring_;
   EventQueue& queue_;
-  DeadLetterFeed feed_;
+  const Registry& registry_;
+  const Limits limits_;
+  SinkFeed feed_;
   Gate shared_gate_;
   std::atomic<int> starved_alone_{0};  // lanes that wait in their own gates
   Mutex mu_;

@@ -12,6 +12,14 @@ namespace {
 // Below this an event is cheap: claiming many at once, and settling them together, is worth the wait of the last.
 constexpr std::int64_t kCheapNs = 20'000;
 
+// What the function answered, for its destination; nullptr where that cannot become bytes.
+std::unique_ptr<std::string> ResponseOf(const HandlerOps& ops, const void* result) {
+  if (SameType(ops.out, TypeOf<void>())) return std::make_unique<std::string>("null");
+  if (ops.out_codec == nullptr) return nullptr;
+  absl::StatusOr<std::string> bytes = ops.out_codec->encode(result);
+  return bytes.ok() ? std::make_unique<std::string>(*std::move(bytes)) : nullptr;
+}
+
 }  // namespace
 
 void Pump::Run() {
@@ -115,7 +123,10 @@ bool Pump::RunEvent(EventRef event) {
   started = now_;
   code = slot->Protect(*entry);
   if (code == nullptr) return EndUnrun(Condition::kFunctionRemoved);
-  if (const auto& sink = code->config.event_invoke.dead_letter_queue; sink_ != sink) sink_ = sink;
+  if (code->sinks != sinks_) {
+    Flush(*slot, now_);
+    sinks_ = code->sinks;
+  }
   if (started >= event_->expires) return EndUnrun(Condition::kEventAgeExceeded);
   if (event_->lineage.CountOf(*entry) >= kRecursionMax + (RUNLET_PLANTED("one-loop-more") ? 1 : 0) &&
       code->config.recursive_loop == RecursiveLoop::kTerminate) {
@@ -164,10 +175,17 @@ bool Pump::RunEvent(EventRef event) {
     return false;
   }
   status = invoker->Conclude(*this, ask, std::move(status), &now_);
-  if (status.ok()) ops.out->destroy(ask.result);
+  std::unique_ptr<std::string> response;
+  if (status.ok()) {
+    if (sinks_ != nullptr && sinks_->on_success.is_set()) response = ResponseOf(ops, ask.result);
+    ops.out->destroy(ask.result);
+  }
   const std::int64_t took = now_.Since(started);
   lane_.mean_ns.store((7 * lane_.mean_ns.load(std::memory_order_relaxed) + took) / 8, std::memory_order_relaxed);
-  Put(delivery_.Decide(std::move(event_), fence_, code->config.event_invoke, status, now_, slot->random()));
+  Settlement settlement =
+      delivery_.Decide(std::move(event_), fence_, code->config.event_invoke, status, now_, slot->random());
+  settlement.response = std::move(response);
+  Put(std::move(settlement));
   invoker->Unprotect(*slot, *entry);
   // Others wait for the outcome: only cheap events are settled together.
   if (took >= kCheapNs || !status.ok() || w.executor.batch() == 1) Flush(*slot, now_);
@@ -190,7 +208,7 @@ void Pump::Put(Settlement settlement) {
 void Pump::Flush(Slot& own_slot, Instant now) {
   if (settled_count_ == 0) return;
   const std::size_t count = std::exchange(settled_count_, 0);
-  delivery_.Settle(std::span(settled_).first(count), now, sink_, own_slot);
+  delivery_.Settle(std::span(settled_).first(count), now, sinks_.get(), own_slot);
   for (std::size_t i = 0; i < count; ++i) settled_[i].event = EventRef();
 }
 

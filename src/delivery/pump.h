@@ -55,7 +55,7 @@ class Pump final : public Work, public Execution {
   Instant now_;  // the end of the last event, the start of the next
   std::array<Settlement, kTurn> settled_;
   std::size_t settled_count_ = 0;
-  std::shared_ptr<DeadLetterQueue> sink_;
+  std::shared_ptr<const EventInvokeConfig> sinks_;
   std::unique_ptr<unsigned char[]> result_;
   std::size_t result_size_ = 0;
 };

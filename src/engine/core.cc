@@ -54,7 +54,7 @@ EngineCore::EngineCore(EngineOptions options)
                  : std::shared_ptr<EventQueue>(MemoryQueue(QueueOptions(options_.memory_queue), clock_))),
       invoker_({clock_, fork_guard_, executor_, slots_, admission_, options_.observer, options_.interceptor,
                 options_.log, options_.payload_limits}),
-      delivery_(invoker_, *queue_) {
+      delivery_(invoker_, *queue_, registry_, {options_.account, options_.destination_backlog}) {
   // One thread needs no cheap fence, and asking for it can take milliseconds.
   if (options_.executor == nullptr) RegisterAsymmetricFence();
   if (RUNLET_PLANTED("global-left-behind")) PlantGlobal();
@@ -95,6 +95,27 @@ absl::Status EngineCore::CheckPublish(std::string_view name, const Handler& hand
         "function \"{}\" takes {}, which has no codec here, and the engine's queue stores events as bytes: specialise "
         "runlet::Codec or include <runlet/codec/json.h> before the registration",
         name, handler.ops().in->name));
+  }
+  const EventInvokeConfig& event = config.event_invoke;
+  if (absl::Status status = CheckDestination(name, "on_success", event.on_success, handler); !status.ok())
+    return status;
+  return CheckDestination(name, "on_failure", event.on_failure, handler);
+}
+
+absl::Status EngineCore::CheckDestination(std::string_view name, std::string_view setting,
+                                          const Destination& destination, const Handler& handler) const {
+  const auto* function = std::get_if<Destination::FunctionName>(&destination.target());
+  if (function == nullptr) return absl::OkStatus();
+  const FunctionEntry* entry = registry_.Find(function->name);
+  if (entry == nullptr || entry->code.load(std::memory_order_relaxed) == nullptr) {
+    return absl::InvalidArgumentError(
+        fmt::format("function \"{}\": {} is function \"{}\", which is not registered", name, setting, function->name));
+  }
+  if (handler.ops().in_codec == nullptr) {
+    return absl::InvalidArgumentError(fmt::format(
+        "function \"{}\": {} is function \"{}\", which is told in JSON, but {} has no codec here: specialise "
+        "runlet::Codec or include <runlet/codec/json.h> before the registration",
+        name, setting, function->name, handler.ops().in->name));
   }
   return absl::OkStatus();
 }
@@ -145,12 +166,12 @@ absl::Status EngineCore::Remove(std::string_view name) {
     admission_.Reserve(*entry, std::nullopt).IgnoreError();
     if (pool_ != nullptr) pool_->set_extra_threads(admission_.reserved_sum());
   }
-  const std::shared_ptr<DeadLetterQueue> sink = old->config.event_invoke.dead_letter_queue;
+  const std::shared_ptr<const EventInvokeConfig> sinks = old->sinks;
   slots_.Retire(old);
   invoker_.Observe({.kind = Activity::Kind::kRemoved, .at = clock_.Now(), .function = entry->name});
   // What it had reserved is everyone's now.
   admission_.Changed();
-  delivery_.EndWaiting(*entry, sink);
+  delivery_.EndWaiting(*entry, sinks.get());
   return absl::OkStatus();
 }
 

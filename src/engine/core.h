@@ -39,6 +39,8 @@ class EngineCore final : public Alarm, public std::enable_shared_from_this<Engin
   friend class DeadLetterView;
 
   absl::Status CheckPublish(std::string_view name, const Handler& handler, const FunctionConfig& config) const;
+  absl::Status CheckDestination(std::string_view name, std::string_view setting, const Destination& destination,
+                                const Handler& handler) const;
   bool NothingRuns() const;
   bool Idle() const;
 

@@ -37,6 +37,11 @@ absl::Status CheckOptions(const EngineOptions& options) {
           CheckRange("memory_queue.dead_letters", static_cast<std::int64_t>(queue.dead_letters), 1, kMany);
       !status.ok())
     return status;
+  if (absl::Status status =
+          CheckRange("destination_backlog", static_cast<std::int64_t>(options.destination_backlog), 1, kMany);
+      !status.ok())
+    return status;
+  if (absl::Status status = CheckAccount(options.account); !status.ok()) return status;
   if (queue.bytes == 0) return absl::InvalidArgumentError("EngineOptions::memory_queue.bytes is 0: no event would fit");
   if (options.destroy_grace < absl::ZeroDuration() || options.destroy_grace > absl::Hours(1)) {
     return absl::InvalidArgumentError(fmt::format("EngineOptions::destroy_grace is {}, outside its range of 0 to 1h",

@@ -55,7 +55,8 @@ std::string_view Reason(const absl::Status& status) {
   for (const std::string_view name :
        {reason::kConcurrentInvocationLimitExceeded, reason::kReservedFunctionConcurrentInvocationLimitExceeded,
         reason::kAbandonedExecutionLimitExceeded, reason::kEventQueueFull, reason::kDeadLetterQueueFull,
-        reason::kRecursiveInvocation, reason::kEngineClosed, reason::kNoThreadInTime}) {
+        reason::kDestinationBacklogFull, reason::kRecursiveInvocation, reason::kEngineClosed,
+        reason::kNoThreadInTime}) {
     if (*payload == Absl(name)) return name;
   }
   return {};

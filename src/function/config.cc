@@ -7,6 +7,7 @@
 
 #include "function/config_check.h"
 #include "runlet/base/time.h"
+#include "runlet/event/function_name.h"
 
 namespace runlet {
 namespace {
@@ -44,6 +45,21 @@ absl::Status CheckRetryPolicy(std::string_view function, const RetryPolicy& poli
   return absl::OkStatus();
 }
 
+absl::Status CheckDestination(std::string_view function, std::string_view setting, const Destination& destination) {
+  const Destination::Target& target = destination.target();
+  if (const auto* other = std::get_if<Destination::FunctionName>(&target)) {
+    if (absl::Status name = CheckFunctionName(other->name); !name.ok()) return name;
+    if (other->name != function) return absl::OkStatus();
+    return absl::InvalidArgumentError(fmt::format("function \"{}\": {} is the function itself", function, setting));
+  }
+  const auto* callback = std::get_if<std::function<absl::Status(const InvocationRecord&)>>(&target);
+  const auto* sink = std::get_if<std::shared_ptr<DestinationSink>>(&target);
+  if ((callback != nullptr && *callback == nullptr) || (sink != nullptr && *sink == nullptr)) {
+    return absl::InvalidArgumentError(fmt::format("function \"{}\": {} is null", function, setting));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckConfig(std::string_view function, const FunctionConfig& config) {
@@ -72,6 +88,8 @@ absl::Status CheckConfig(std::string_view function, const FunctionConfig& config
   if (event.maximum_event_age < kAgeMin || event.maximum_event_age > kAgeMax) {
     return OutOfRange(function, "maximum_event_age", absl::FormatDuration(event.maximum_event_age), "1ms to 8760h");
   }
+  if (absl::Status status = CheckDestination(function, "on_success", event.on_success); !status.ok()) return status;
+  if (absl::Status status = CheckDestination(function, "on_failure", event.on_failure); !status.ok()) return status;
   return CheckRetryPolicy(function, event.retry_policy);
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -20,12 +21,18 @@ class Lane;
 // A handler with its configuration. Immutable; replaced as a whole.
 struct Code {
   Code(Handler its_handler, FunctionConfig its_config)
-      : handler(std::move(its_handler)), config(std::move(its_config)), timeout_ns(Nanos(config.timeout)) {}
+      : handler(std::move(its_handler)), config(std::move(its_config)), timeout_ns(Nanos(config.timeout)) {
+    const EventInvokeConfig& event = config.event_invoke;
+    if (event.dead_letter_queue != nullptr || event.on_success.is_set() || event.on_failure.is_set()) {
+      sinks = std::make_shared<const EventInvokeConfig>(event);
+    }
+  }
 
   const Handler handler;
   const FunctionConfig config;
   const std::int64_t timeout_ns;
-  bool release_on_overrun = false;  // set by the engine before the code is published
+  std::shared_ptr<const EventInvokeConfig> sinks;  // nullptr: nobody is told how events end
+  bool release_on_overrun = false;                 // set by the engine before the code is published
 };
 
 inline constexpr int kUnreserved = -1;

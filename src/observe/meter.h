@@ -31,7 +31,7 @@ class Meter {
   }
 
   OwnedCounter errors, timeouts, throttles, late_results, retries, received, dropped, dead_letter_errors,
-      recursive_invocations_dropped;
+      destination_delivery_failures, recursive_invocations_dropped;
 
   void AddTo(FunctionMetrics& sum) const {
     sum.invocations += invocations_.get();
@@ -43,6 +43,7 @@ class Meter {
     sum.async_events_received += received.get();
     sum.async_events_dropped += dropped.get();
     sum.dead_letter_errors += dead_letter_errors.get();
+    sum.destination_delivery_failures += destination_delivery_failures.get();
     sum.recursive_invocations_dropped += recursive_invocations_dropped.get();
     sum.billed_milliseconds += static_cast<std::int64_t>(billed_ms_.get());
     sum.total_duration += absl::Nanoseconds(static_cast<std::int64_t>(total_ns_.get()));

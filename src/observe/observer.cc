@@ -16,6 +16,7 @@ std::string_view ActivityName(Activity::Kind kind) {
     case Activity::Kind::kEnded: return "ended";
     case Activity::Kind::kRedriven: return "redriven";
     case Activity::Kind::kDeadLetterError: return "dead letter error";
+    case Activity::Kind::kDestinationError: return "destination error";
     case Activity::Kind::kRegistered: return "registered";
     case Activity::Kind::kReplaced: return "replaced";
     case Activity::Kind::kRemoved: return "removed";

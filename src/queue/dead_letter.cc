@@ -2,7 +2,26 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "event/json_text.h"
+
 namespace runlet {
+namespace {
+
+std::string FirstKilobyte(std::string_view text) {
+  constexpr std::size_t kMax = 1024;
+  if (text.size() <= kMax) return std::string(text);
+  std::size_t end = 0;
+  while (end < text.size()) {
+    const std::size_t length = std::max<std::size_t>(Utf8Length(text.substr(end)), 1);
+    if (end + length > kMax) break;
+    end += length;
+  }
+  return std::string(text.substr(0, end));
+}
+
+}  // namespace
 
 absl::StatusOr<std::string> DeadLetter::Bytes() const {
   if (!event) return absl::FailedPreconditionError(fmt::format("dead letter {} has no event", request_id.ToString()));
@@ -12,6 +31,28 @@ absl::StatusOr<std::string> DeadLetter::Bytes() const {
                     request_id.ToString(), event->type->name, function));
   }
   return event->codec->encode(event->payload());
+}
+
+DeadLetterAttributes DeadLetter::Attributes() const {
+  DeadLetterAttributes attributes{.request_id = request_id.ToString()};
+  if (!errors.empty()) {
+    attributes.error_message = FirstKilobyte(errors.back().error.message);
+    return attributes;
+  }
+  switch (condition) {
+    // Throttled to the end.
+    case Condition::kEventAgeExceeded:
+    case Condition::kZeroReservedConcurrency:
+      attributes.error_code = 429;
+      attributes.error_message = "Rate Exceeded.";
+      break;
+    case Condition::kFunctionRemoved:
+      attributes.error_code = 404;
+      attributes.error_message = fmt::format("Function not found: {}", function);
+      break;
+    default: attributes.error_code = 400; attributes.error_message = ConditionName(condition);
+  }
+  return attributes;
 }
 
 std::string DeadLetter::ErrorText() const {

@@ -33,7 +33,8 @@ void Auditor::OnActivity(const Activity& activity) {
     case Activity::Kind::kReplaced:
     case Activity::Kind::kRemoved: OnPublished(activity); break;
     case Activity::Kind::kLateResult:
-    case Activity::Kind::kDeadLetterError: break;
+    case Activity::Kind::kDeadLetterError:
+    case Activity::Kind::kDestinationError: break;
   }
 }
 

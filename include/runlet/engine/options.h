@@ -13,6 +13,7 @@
 
 #include "runlet/base/executor.h"
 #include "runlet/base/time.h"
+#include "runlet/event/arn.h"
 #include "runlet/event/context.h"
 #include "runlet/invoke/interceptor.h"
 #include "runlet/invoke/invoke_options.h"
@@ -42,9 +43,15 @@ struct EngineOptions {
   // functions that own such threads are refused (AbandonedExecutionLimitExceeded).
   int max_abandoned = 16;
 
+  // Whose functions they pretend to be, in ARNs.
+  Account account = {};
+
   PayloadLimits payload_limits = {};
   // Bounds of the built-in queue. Not used when `queue` is set.
   MemoryQueueOptions memory_queue = {};
+  // Invocation records that may wait for destinations that fail; 1 to 10,000,000. When reached, Post to functions that
+  // have destinations is refused (DestinationBacklogFull).
+  std::size_t destination_backlog = 10'000;
   // Where accepted events wait. nullptr: in memory.
   std::shared_ptr<EventQueue> queue = nullptr;
 

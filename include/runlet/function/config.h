@@ -7,6 +7,8 @@
 #include <memory>
 #include <optional>
 
+#include "runlet/function/destination.h"
+
 namespace runlet {
 
 class DeadLetterQueue;
@@ -47,6 +49,10 @@ struct EventInvokeConfig {
   // 6 h; here 1 ms to 365 days.
   absl::Duration maximum_event_age = absl::Hours(6);
   RetryPolicy retry_policy = RetryPolicy::Lambda();
+  // What is told of events that end in success, and of those that end otherwise, in addition to the dead letter. An
+  // event that a handler takes by value and that cannot be copied can have neither.
+  Destination on_success = {};
+  Destination on_failure = {};
   // Where dead letters go. nullptr: they stay in the engine's own dead-letter queue (Engine::dead_letters).
   std::shared_ptr<DeadLetterQueue> dead_letter_queue = nullptr;
 };

@@ -54,6 +54,7 @@ struct FunctionMetrics {
   std::uint64_t async_events_received = 0;          // events accepted, once each
   std::uint64_t async_events_dropped = 0;           // events that ended without success
   std::uint64_t dead_letter_errors = 0;             // failed sends to a DeadLetterQueue
+  std::uint64_t destination_delivery_failures = 0;  // failed sends to a destination
   std::uint64_t recursive_invocations_dropped = 0;  // calls refused and events ended by loop detection
   std::int64_t billed_milliseconds = 0;             // the sum over invocations of the duration, each rounded up to 1 ms
   absl::Duration total_duration;

@@ -15,21 +15,22 @@ namespace runlet {
 // One change of state. The strings live as long as the call.
 struct Activity {
   enum class Kind : std::uint8_t {
-    kAccepted,         // an event is in the queue
-    kRefused,          // a call or an event never ran; `error_type` is the reason or the status code
-    kStarted,          // an execution begins; its deadline is `due`
-    kSucceeded,        // ... and ends; `duration_ns`
-    kFailed,           // ... with a function error
-    kTimedOut,         // ... with Sandbox.Timedout; the handler may still be running
-    kLateResult,       // what an overrunning handler answered was dropped
-    kThrottled,        // an event's attempt was refused for lack of capacity; next try at `due`
-    kRetryScheduled,   // next attempt at `due`
-    kEnded,            // an event's end, in `condition`
-    kRedriven,         // a dead letter was accepted again, as `request_id`
-    kDeadLetterError,  // a DeadLetterQueue failed to take a letter
-    kRegistered,       // a function has code and configuration now,
-    kReplaced,         // ... has others now,
-    kRemoved,          // ... has none any more
+    kAccepted,          // an event is in the queue
+    kRefused,           // a call or an event never ran; `error_type` is the reason or the status code
+    kStarted,           // an execution begins; its deadline is `due`
+    kSucceeded,         // ... and ends; `duration_ns`
+    kFailed,            // ... with a function error
+    kTimedOut,          // ... with Sandbox.Timedout; the handler may still be running
+    kLateResult,        // what an overrunning handler answered was dropped
+    kThrottled,         // an event's attempt was refused for lack of capacity; next try at `due`
+    kRetryScheduled,    // next attempt at `due`
+    kEnded,             // an event's end, in `condition`
+    kRedriven,          // a dead letter was accepted again, as `request_id`
+    kDeadLetterError,   // a DeadLetterQueue failed to take a letter; next try at `due`
+    kDestinationError,  // a destination failed to take a record; next try at `due`
+    kRegistered,        // a function has code and configuration now,
+    kReplaced,          // ... has others now,
+    kRemoved,           // ... has none any more
   };
   Kind kind = Kind::kAccepted;
   InvocationType type = InvocationType::kRequestResponse;

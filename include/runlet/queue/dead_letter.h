@@ -14,6 +14,13 @@
 
 namespace runlet {
 
+// The message attributes with which Lambda sends an event to a dead-letter queue.
+struct DeadLetterAttributes {
+  std::string request_id = {};     // RequestID
+  int error_code = 200;            // ErrorCode: the HTTP status of the last invocation; 200 for a function error
+  std::string error_message = {};  // ErrorMessage: the first 1,024 bytes of its message, whole characters
+};
+
 // Value: the payload is shared, not copied.
 struct DeadLetter {
   RequestId request_id;
@@ -32,6 +39,7 @@ struct DeadLetter {
   const T* As() const {
     return event && SameType(event->type, TypeOf<T>()) ? static_cast<const T*>(event->payload()) : nullptr;
   }
+  DeadLetterAttributes Attributes() const;
   // The last error, as "type: message"; the condition where no attempt was made.
   std::string ErrorText() const;
 };

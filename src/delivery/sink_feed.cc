@@ -1,0 +1,165 @@
+#include "delivery/sink_feed.h"
+
+#include <algorithm>
+
+#if defined(__cpp_exceptions)
+#include <cxxabi.h>
+#endif
+
+#include "delivery/backoff.h"
+
+namespace runlet {
+namespace {
+
+// The host's code: what it throws counts as an error.
+template <typename F>
+absl::Status Guarded(F call) {
+#if defined(__cpp_exceptions)
+  try {
+    return call();
+  } catch (abi::__forced_unwind&) {
+    throw;
+  } catch (...) {
+    return absl::UnknownError("the sink threw an exception");
+  }
+#else
+  return call();
+#endif
+}
+
+}  // namespace
+
+void SinkFeed::Add(const FunctionEntry& entry, Letter letter) {
+  Add(Owed{.entry = &entry, .what = std::move(letter), .due = invoker_.wiring().clock.Now()});
+}
+
+void SinkFeed::Add(const FunctionEntry& entry, InvocationRecord record, Destination destination) {
+  records_.fetch_add(1, std::memory_order_relaxed);
+  Add(Owed{.entry = &entry,
+           .what = Record{std::move(record), std::move(destination)},
+           .due = invoker_.wiring().clock.Now()});
+}
+
+void SinkFeed::Add(Owed owed) {
+  awaited_.fetch_add(1, std::memory_order_seq_cst);
+  const Instant now = owed.due;
+  {
+    MutexLock lock(&mu_);
+    waiting_.push_back(std::move(owed));
+  }
+  Advance(now);
+}
+
+absl::Status SinkFeed::OfferLetter(const Letter& letter) {
+  // Not there any more when it was redriven or purged meanwhile.
+  const std::optional<DeadLetter> found = queue_.GetDead(letter.id);
+  if (!found.has_value()) return absl::OkStatus();
+  absl::Status status = Guarded([&] { return letter.sink->Put({&*found, 1}); });
+  if (status.ok()) queue_.TakeDead({&letter.id, 1});
+  return status;
+}
+
+absl::Status SinkFeed::OfferRecord(const Record& record) {
+  struct Offered {
+    absl::Status operator()(std::monostate) const { return absl::OkStatus(); }
+    absl::Status operator()(const Destination::FunctionName& function) const {
+      return feed.post_(function.name, record);
+    }
+    absl::Status operator()(const std::function<absl::Status(const InvocationRecord&)>& callback) const {
+      return Guarded([&] { return callback(record); });
+    }
+    absl::Status operator()(const std::shared_ptr<DestinationSink>& sink) const {
+      return Guarded([&] { return sink->Put({&record, 1}); });
+    }
+    const SinkFeed& feed;
+    const InvocationRecord& record;
+  };
+  absl::Status status = std::visit(Offered{*this, record.record}, record.destination.target());
+  if (status.ok()) records_.fetch_sub(1, std::memory_order_relaxed);
+  return status;
+}
+
+void SinkFeed::Offer(Owed owed) {
+  const auto* letter = std::get_if<Letter>(&owed.what);
+  const absl::Status status = letter != nullptr ? OfferLetter(*letter) : OfferRecord(std::get<Record>(owed.what));
+  if (status.ok()) {
+    if (owed.awaited) StopAwaiting();
+    return;
+  }
+  const Invoker::Wiring& w = invoker_.wiring();
+  const Instant now = w.clock.Now();
+  const std::int64_t wait = BackoffNs(owed.failures++);
+  const Instant due = owed.due = now.After(wait);
+  TellFailure(owed, status, now);
+  const bool gives_up = owed.awaited && wait == kLongestBackoffNs;
+  if (gives_up) owed.awaited = false;
+  {
+    MutexLock lock(&mu_);
+    waiting_.push_back(std::move(owed));
+  }
+  w.executor.WakeAt(due);
+  if (gives_up) StopAwaiting();
+}
+
+void SinkFeed::TellFailure(const Owed& owed, const absl::Status& status, Instant now) {
+  Activity activity{.type = InvocationType::kEvent, .at = now, .due = owed.due, .function = owed.entry->name};
+  activity.error_message = {status.message().data(), status.message().size()};
+  {
+    SlotHold slot(invoker_.wiring().slots);
+    Meter& meter = slot->meter(*owed.entry);
+    if (const auto* letter = std::get_if<Letter>(&owed.what)) {
+      activity.kind = Activity::Kind::kDeadLetterError;
+      activity.request_id = letter->id;
+      activity.condition = letter->condition;
+      activity.attempt = letter->attempts;
+      meter.dead_letter_errors.Add(1);
+    } else {
+      const InvocationRecord& record = std::get<Record>(owed.what).record;
+      activity.kind = Activity::Kind::kDestinationError;
+      activity.request_id = record.request_id;
+      activity.condition = record.condition;
+      activity.attempt = record.approximate_invoke_count;
+      meter.destination_delivery_failures.Add(1);
+    }
+  }
+  invoker_.Observe(activity);
+}
+
+void SinkFeed::StopAwaiting() {
+  awaited_.fetch_sub(1, std::memory_order_seq_cst);
+  invoker_.wiring().admission.TellOfQuiet();
+}
+
+Instant SinkFeed::Advance(Instant now) {
+  Instant next = Instant::Never();
+  bool post = false;
+  {
+    MutexLock lock(&mu_);
+    for (const Owed& owed : waiting_) {
+      if (owed.due <= now) {
+        post = post || !posted_;
+      } else {
+        next = std::min(next, owed.due);
+      }
+    }
+    posted_ = posted_ || post;
+  }
+  if (post) invoker_.wiring().executor.Post(*this);
+  return next;
+}
+
+void SinkFeed::Run() {
+  std::vector<Owed> due;
+  const Instant now = invoker_.wiring().clock.Now();
+  {
+    MutexLock lock(&mu_);
+    posted_ = false;
+    const auto first_due =
+        std::stable_partition(waiting_.begin(), waiting_.end(), [now](const Owed& owed) { return owed.due > now; });
+    due.assign(std::make_move_iterator(first_due), std::make_move_iterator(waiting_.end()));
+    waiting_.erase(first_due, waiting_.end());
+  }
+  for (Owed& owed : due) Offer(std::move(owed));
+}
+
+}  // namespace runlet

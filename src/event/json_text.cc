@@ -1,0 +1,181 @@
+#include "event/json_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+namespace runlet {
+namespace {
+
+constexpr std::size_t kDepthMax = 1000;
+
+class Scanner {
+ public:
+  explicit Scanner(std::string_view text) : rest_(text) {}
+
+  // One value after the other, by a stack of what is open, so that no text can end the program by its depth.
+  bool OneValue() {
+    do {
+      if (!Opening()) return false;
+      while (!open_.empty()) {
+        SkipSpace();
+        if (Take(open_.back() == '{' ? '}' : ']')) {
+          open_.pop_back();
+          continue;
+        }
+        if (!Take(',')) return false;
+        if (open_.back() == '{' && !Key()) return false;
+        break;
+      }
+    } while (!open_.empty());
+    SkipSpace();
+    return rest_.empty();
+  }
+
+ private:
+  // A scalar, a closed empty container, or the way down to the first scalar of a container.
+  bool Opening() {
+    for (;;) {
+      SkipSpace();
+      if (rest_.empty()) return false;
+      const char first = rest_.front();
+      if (first != '{' && first != '[') return Scalar();
+      if (open_.size() == kDepthMax) return false;
+      rest_.remove_prefix(1);
+      SkipSpace();
+      if (Take(first == '{' ? '}' : ']')) return true;
+      open_.push_back(first);
+      if (first == '{' && !Key()) return false;
+    }
+  }
+
+  bool Key() {
+    SkipSpace();
+    if (!String()) return false;
+    SkipSpace();
+    return Take(':');
+  }
+
+  bool Scalar() {
+    for (const std::string_view word : {"true", "false", "null"}) {
+      if (rest_.substr(0, word.size()) == word) {
+        rest_.remove_prefix(word.size());
+        return true;
+      }
+    }
+    return rest_.front() == '"' ? String() : Number();
+  }
+
+  bool String() {
+    if (!Take('"')) return false;
+    while (!rest_.empty()) {
+      const auto byte = static_cast<unsigned char>(rest_.front());
+      if (byte == '"') return Take('"');
+      if (byte < 0x20) return false;
+      if (byte == '\\') {
+        rest_.remove_prefix(1);
+        if (!Escape()) return false;
+        continue;
+      }
+      const std::size_t length = Utf8Length(rest_);
+      if (length == 0) return false;
+      rest_.remove_prefix(length);
+    }
+    return false;
+  }
+
+  bool Escape() {
+    if (Take('u')) {
+      for (int i = 0; i < 4; ++i) {
+        if (rest_.empty() || std::string_view("0123456789abcdefABCDEF").find(rest_.front()) == rest_.npos) return false;
+        rest_.remove_prefix(1);
+      }
+      return true;
+    }
+    if (rest_.empty() || std::string_view("\"\\/bfnrt").find(rest_.front()) == rest_.npos) return false;
+    rest_.remove_prefix(1);
+    return true;
+  }
+
+  bool Number() {
+    Take('-');
+    if (!Take('0') && !Digits()) return false;
+    if (Take('.') && !Digits()) return false;
+    if (!Take('e') && !Take('E')) return true;
+    if (!Take('+')) Take('-');
+    return Digits();
+  }
+
+  bool Digits() {
+    const std::size_t count = std::min(rest_.find_first_not_of("0123456789"), rest_.size());
+    rest_.remove_prefix(count);
+    return count != 0;
+  }
+
+  void SkipSpace() { rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t\n\r"), rest_.size())); }
+  bool Take(char c) {
+    if (rest_.empty() || rest_.front() != c) return false;
+    rest_.remove_prefix(1);
+    return true;
+  }
+
+  std::string_view rest_;
+  std::string open_;  // '{' or '[' for each container that is open
+};
+
+}  // namespace
+
+bool IsJson(std::string_view text) { return Scanner(text).OneValue(); }
+
+std::size_t Utf8Length(std::string_view text) {
+  const auto byte = [&](std::size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : static_cast<unsigned char>(0);
+  };
+  const auto follows = [&](std::size_t i) { return (byte(i) & 0xC0) == 0x80; };
+  const unsigned char first = byte(0);
+  if (text.empty()) return 0;
+  if (first < 0x80) return 1;
+  if (first >= 0xC2 && first <= 0xDF) return follows(1) ? 2 : 0;
+  if (first >= 0xE0 && first <= 0xEF) {
+    // No overlong forms, and no halves of surrogate pairs.
+    if ((first == 0xE0 && byte(1) < 0xA0) || (first == 0xED && byte(1) > 0x9F)) return 0;
+    return follows(1) && follows(2) ? 3 : 0;
+  }
+  if (first >= 0xF0 && first <= 0xF4) {
+    if ((first == 0xF0 && byte(1) < 0x90) || (first == 0xF4 && byte(1) > 0x8F)) return 0;
+    return follows(1) && follows(2) && follows(3) ? 4 : 0;
+  }
+  return 0;
+}
+
+void AppendJsonString(std::string_view text, std::string* out) {
+  out->push_back('"');
+  while (!text.empty()) {
+    const std::size_t length = Utf8Length(text);
+    if (length == 0) {
+      *out += "\xEF\xBF\xBD";
+      text.remove_prefix(1);
+      continue;
+    }
+    switch (text.front()) {
+      case '"': *out += "\\\""; break;
+      case '\\': *out += "\\\\"; break;
+      case '\b': *out += "\\b"; break;
+      case '\f': *out += "\\f"; break;
+      case '\n': *out += "\\n"; break;
+      case '\r': *out += "\\r"; break;
+      case '\t': *out += "\\t"; break;
+      default:
+        if (length == 1 && static_cast<unsigned char>(text.front()) < 0x20) {
+          fmt::format_to(std::back_inserter(*out), "\\u{:04x}", text.front());
+        } else {
+          *out += text.substr(0, length);
+        }
+    }
+    text.remove_prefix(length);
+  }
+  out->push_back('"');
+}
+
+}  // namespace runlet

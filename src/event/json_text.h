@@ -1,0 +1,22 @@
+// JSON as text: what is it, and how to write a string into it. Reading values is the business of codecs.
+#ifndef RUNLET_SRC_EVENT_JSON_TEXT_H_
+#define RUNLET_SRC_EVENT_JSON_TEXT_H_
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace runlet {
+
+// Whether `text` is one JSON value (RFC 8259) in valid UTF-8, nested at most 1,000 deep.
+bool IsJson(std::string_view text);
+
+// Appends `text` as a JSON string, quotes included. What is not UTF-8 becomes U+FFFD.
+void AppendJsonString(std::string_view text, std::string* out);
+
+// The length of the UTF-8 sequence that `text` begins with; 0 where it begins with none.
+std::size_t Utf8Length(std::string_view text);
+
+}  // namespace runlet
+
+#endif  // RUNLET_SRC_EVENT_JSON_TEXT_H_
