@@ -396,7 +396,7 @@ void Delivery::Settle(std::span<Settlement> settlements, Instant now, const Even
   if (ends) wiring_.admission.TellOfQuiet();
 }
 
-Delivery::Ending Delivery::EndingOf(Settlement& settlement, Instant now, const EventInvokeConfig* sinks) {
+Delivery::Ending Delivery::EndingOf(const Settlement& settlement, Instant now, const EventInvokeConfig* sinks) {
   const Event& event = *settlement.event;
   Ending ending{&settlement, static_cast<const FunctionEntry*>(event.function),
                 About(event, Activity::Kind::kEnded, now), nullptr};
@@ -413,7 +413,7 @@ Delivery::Ending Delivery::EndingOf(Settlement& settlement, Instant now, const E
   record.approximate_invoke_count = event.attempts;
   record.event = settlement.event;
   if (success) {
-    if (settlement.response != nullptr) record.response = std::move(*settlement.response);
+    if (settlement.response != nullptr) record.response = *settlement.response;
   } else if (event.errors != nullptr) {
     record.error = event.errors->List().back().error;
   }

@@ -73,12 +73,12 @@ class Delivery final : public QueueListener, public CapacityListener {
   void Settle(std::span<Settlement> settlements, Instant now, const EventInvokeConfig* sinks, Slot& slot);
   // What is told once a settlement has ended its event.
   struct Ending {
-    Settlement* settlement;
+    const Settlement* settlement;
     const FunctionEntry* entry;
     Activity activity;
     std::unique_ptr<InvocationRecord> record;
   };
-  Ending EndingOf(Settlement& settlement, Instant now, const EventInvokeConfig* sinks);
+  Ending EndingOf(const Settlement& settlement, Instant now, const EventInvokeConfig* sinks);
   void Tell(Ending& ending, const EventInvokeConfig* sinks, Slot& slot);
   void EndExpired(Instant now);
   // A pump found no permit free.

@@ -13,11 +13,11 @@ namespace {
 constexpr std::int64_t kCheapNs = 20'000;
 
 // What the function answered, for its destination; nullptr where that cannot become bytes.
-std::unique_ptr<std::string> ResponseOf(const HandlerOps& ops, const void* result) {
-  if (SameType(ops.out, TypeOf<void>())) return std::make_unique<std::string>("null");
+std::shared_ptr<const std::string> ResponseOf(const HandlerOps& ops, const void* result) {
+  if (SameType(ops.out, TypeOf<void>())) return std::make_shared<const std::string>("null");
   if (ops.out_codec == nullptr) return nullptr;
   absl::StatusOr<std::string> bytes = ops.out_codec->encode(result);
-  return bytes.ok() ? std::make_unique<std::string>(*std::move(bytes)) : nullptr;
+  return bytes.ok() ? std::make_shared<const std::string>(*std::move(bytes)) : nullptr;
 }
 
 }  // namespace
@@ -175,7 +175,7 @@ bool Pump::RunEvent(EventRef event) {
     return false;
   }
   status = invoker->Conclude(*this, ask, std::move(status), &now_);
-  std::unique_ptr<std::string> response;
+  std::shared_ptr<const std::string> response;
   if (status.ok()) {
     if (sinks_ != nullptr && sinks_->on_success.is_set()) response = ResponseOf(ops, ask.result);
     ops.out->destroy(ask.result);

@@ -42,8 +42,8 @@ struct Settlement {
   Kind kind = Kind::kDone;
   Condition condition = Condition::kSuccess;
   Instant due;
-  std::unique_ptr<std::string> response;  // kDone: what the function answered, where a destination is told
-  bool stale = false;                     // out
+  std::shared_ptr<const std::string> response;  // kDone: what the function answered, where a destination is told
+  bool stale = false;                           // out
 };
 
 // A lease that ends only when ClaimLost asks for all, at Instant::Never(): for runs that nobody can take away. A lease
