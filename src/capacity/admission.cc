@@ -22,9 +22,9 @@ absl::Status Admission::Refusal(const FunctionEntry& entry) const {
   if (entry.abandoned.load(std::memory_order_relaxed) != 0 && AtAbandonedLimit()) {
     return Refused(
         absl::StatusCode::kResourceExhausted, reason::kAbandonedExecutionLimitExceeded,
-        fmt::format("function \"{}\": {} of its executions overran and have not returned, and the engine is at its "
-                    "limit of {} such threads",
-                    entry.name, entry.abandoned.load(std::memory_order_relaxed), max_abandoned_));
+        fmt::format("function \"{}\": {} of its executions overran and have not returned, and the engine has replaced "
+                    "{} of {} such threads",
+                    entry.name, entry.abandoned.load(std::memory_order_relaxed), abandoned(), max_abandoned_));
   }
   if (IsUnreserved(entry)) {
     return Refused(absl::StatusCode::kResourceExhausted, reason::kConcurrentInvocationLimitExceeded,
@@ -89,12 +89,16 @@ void Admission::EndHandingOver() {
 
 bool Admission::Abandon(FunctionEntry& entry) {
   entry.abandoned.fetch_add(1, std::memory_order_relaxed);
-  return abandoned_.fetch_add(1, std::memory_order_relaxed) < max_abandoned_;
+  int before = abandoned_.load(std::memory_order_relaxed);
+  do {
+    if (before >= max_abandoned_) return false;
+  } while (!abandoned_.compare_exchange_weak(before, before + 1, std::memory_order_relaxed));
+  return true;
 }
 
-void Admission::ComeBack(FunctionEntry& entry) {
+void Admission::ComeBack(FunctionEntry& entry, bool written_off) {
   entry.abandoned.fetch_sub(1, std::memory_order_relaxed);
-  abandoned_.fetch_sub(1, std::memory_order_relaxed);
+  if (written_off) abandoned_.fetch_sub(1, std::memory_order_relaxed);
   Changed();
 }
 

@@ -94,10 +94,10 @@ class Admission {
   // who has been admitted is turned out: what others still hold of the permits is handed over as it comes back.
   absl::Status Reserve(FunctionEntry& entry, std::optional<int> reserved) RUNLET_EXCLUDES(mu_);
 
-  // An execution overran. True when its thread is to be written off; then its permit is free, and the two counts fall
-  // again when the thread comes back.
+  // An execution overran. True when its thread is to be written off and its permit is free; at the limit it keeps both.
   bool Abandon(FunctionEntry& entry);
-  void ComeBack(FunctionEntry& entry);
+  // ... and its thread has come back.
+  void ComeBack(FunctionEntry& entry, bool written_off);
   int abandoned() const { return abandoned_.load(std::memory_order_relaxed); }
 
   // Blocks until `condition` holds or `until` has passed; looks again after every Leave(), Changed() and TellOfQuiet().

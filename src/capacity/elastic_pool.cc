@@ -19,6 +19,7 @@ struct ElasticPool::Thread {
   std::list<std::unique_ptr<Thread>>::iterator place;
   pthread_t handle = {};
   bool busy = false;                 // guarded by the pool's lock
+  bool on_others = false;            // ... with other than reserved work; guarded by the pool's lock
   bool written_off = false;          // guarded by the pool's lock
   std::shared_ptr<void> keep_alive;  // set when written off
 };
@@ -37,14 +38,14 @@ void ElasticPool::Attach(Alarm* alarm) {
 }
 
 int ElasticPool::Detach(Instant until) {
-  Work* dropped;
+  Line dropped[2];
   std::vector<pthread_t> ended;
   int left_behind;
   {
     MutexLock lock(&mu_);
     detached_ = true;
-    dropped = std::exchange(head_, nullptr);
-    tail_ = nullptr;
+    dropped[0] = std::exchange(reserved_, {});
+    dropped[1] = std::exchange(others_, {});
     work_or_end_.NotifyAll();
     // A thread without work leaves at once; one that has work, by `until`.
     const auto busy = [](const std::unique_ptr<Thread>& thread) { return thread->busy; };
@@ -64,9 +65,11 @@ int ElasticPool::Detach(Instant until) {
   }
   for (pthread_t thread : ended) pthread_join(thread, nullptr);
   if (watcher_ != nullptr) watcher_->Stop();
-  while (dropped != nullptr) {
-    Work* work = std::exchange(dropped, dropped->next);
-    work->Drop();
+  for (Line& line : dropped) {
+    while (line.head != nullptr) {
+      Work* work = std::exchange(line.head, line.head->next);
+      work->Drop();
+    }
   }
   return left_behind;
 }
@@ -79,11 +82,12 @@ void ElasticPool::Post(Work& work) {
     if (detached_) {
       then = kDrop;
     } else {
+      Line& line = work.reserved ? reserved_ : others_;
       work.next = nullptr;
-      (head_ == nullptr ? head_ : tail_->next) = &work;
-      tail_ = &work;
+      (line.head == nullptr ? line.head : line.tail->next) = &work;
+      line.tail = &work;
       if (idle_ > 0) {
-        if (!std::exchange(waking_, true)) then = kWakeThread;
+        if (HasWork() && !std::exchange(waking_, true)) then = kWakeThread;
       } else {
         if (threads_.empty()) AddThread();
         // Also where no thread could be made: the watcher tries again.
@@ -126,7 +130,7 @@ Instant ElasticPool::GrowIfStuck(Instant now) {
   MutexLock lock(&mu_);
   if (!watched_) return Instant::Never();
   if (now < look_at_) return look_at_;
-  if (head_ == nullptr || detached_) {
+  if (!HasWork() || detached_) {
     watched_ = false;
     return Instant::Never();
   }
@@ -161,22 +165,20 @@ Work* ElasticPool::NextWork(Thread& thread) {
     MutexLock lock(&mu_);
     work = AwaitWork(thread);
     // Posted while this thread was on its way, and counted as idle: no other thread comes for it.
-    if (work != nullptr && head_ != nullptr && idle_ == 0) look_at = WatchForStuck();
+    if (work != nullptr && HasWork() && idle_ == 0) look_at = WatchForStuck();
   }
   if (!look_at.never()) watcher_->WakeAt(look_at);
   return work;
 }
 
 Work* ElasticPool::AwaitWork(Thread& thread) {
-  thread.busy = false;
+  EndWork(thread);
   for (;;) {
     if (thread.written_off || detached_) return nullptr;
-    if (head_ != nullptr) {
-      thread.busy = true;
-      Work* work = std::exchange(head_, head_->next);
-      ++taken_;
+    if (HasWork()) {
+      Work* const work = Take(thread);
       // Woken threads wake the next one, so that a producer pays for one wake-up only.
-      if (head_ != nullptr && idle_ > 0 && !waking_) {
+      if (HasWork() && idle_ > 0 && !waking_) {
         waking_ = true;
         work_or_end_.NotifyOne();
       }
@@ -184,15 +186,29 @@ Work* ElasticPool::AwaitWork(Thread& thread) {
     }
     ++idle_;
     const Instant until = clock_.Now().After(kIdleNs);
-    while (head_ == nullptr && !detached_) {
+    while (!HasWork() && !detached_) {
       const std::int64_t left = until.Since(clock_.Now());
       if (left <= 0) break;
       work_or_end_.WaitFor(&mu_, left);
       waking_ = false;
     }
     --idle_;
-    if (head_ == nullptr) return nullptr;
+    if (!HasWork()) return nullptr;
   }
+}
+
+Work* ElasticPool::Take(Thread& thread) {
+  Line& line = reserved_.head != nullptr ? reserved_ : others_;
+  thread.busy = true;
+  thread.on_others = &line == &others_;
+  if (thread.on_others) ++running_others_;
+  ++taken_;
+  return std::exchange(line.head, line.head->next);
+}
+
+void ElasticPool::EndWork(Thread& thread) {
+  thread.busy = false;
+  if (std::exchange(thread.on_others, false)) --running_others_;
 }
 
 void ElasticPool::Leave(Thread& thread) {
@@ -209,9 +225,13 @@ void ElasticPool::Leave(Thread& thread) {
       --left_behind_;
       own.reset(&thread);
     } else {
+      EndWork(thread);
       own = std::move(*thread.place);
       threads_.erase(thread.place);
-      if (head_ != nullptr && threads_.empty() && !detached_) AddThread();
+      if (HasWork() && !detached_) {
+        if (idle_ > 0) work_or_end_.NotifyOne();
+        if (threads_.empty()) AddThread();
+      }
       // Not before: AddThread joins those that have ended, and no thread can join itself.
       ended_.push_back(thread.handle);
       thread_left_.NotifyAll();
@@ -240,6 +260,7 @@ Worker* ElasticPool::CurrentWorker() {
 
 void ElasticPool::StopCounting(Thread& thread) {
   thread.written_off = true;
+  if (std::exchange(thread.on_others, false)) --running_others_;
   ++left_behind_;
   if (keep_alive_) thread.keep_alive = keep_alive_();
   thread.place->release();
@@ -252,7 +273,12 @@ void ElasticPool::WriteOff(Worker* worker) {
   auto* thread = reinterpret_cast<Thread*>(worker);
   if (thread->written_off) return;
   StopCounting(*thread);
-  if (head_ != nullptr && idle_ == 0 && MayGrow() && !detached_) AddThread();
+  if (!HasWork() || detached_) return;
+  if (idle_ > 0) {
+    work_or_end_.NotifyOne();
+  } else if (MayGrow()) {
+    AddThread();
+  }
 }
 
 int ElasticPool::threads() const {

@@ -19,14 +19,15 @@
 namespace runlet {
 
 // Starts with no thread. Adds the first at once, and one more whenever work has waited 1 ms while no worker came free,
-// up to a maximum; a thread that has been idle for 10 s ends. A thread that is written off stays behind, and nobody
-// waits for it: `keep_alive` is what such a thread still needs. Thread-safe.
+// up to a maximum; a thread that has been idle for 10 s ends. Beyond the maximum there are threads for reserved work
+// alone, which also goes first: its permits bound how much there is. A thread that is written off stays behind, and
+// nobody waits for it: `keep_alive` is what such a thread still needs. Thread-safe.
 class ElasticPool final : public Executor, private Alarm {
  public:
   ElasticPool(const Clock& clock, int max_threads);
   ~ElasticPool() override;
 
-  // How many threads may exist now beyond the maximum (for reserved concurrency).
+  // How many threads may exist now beyond the maximum, for reserved work: as much of it as may run at once.
   void set_extra_threads(int extra) { extra_threads_.store(extra, std::memory_order_relaxed); }
   // Called when the first thread is written off; the result lives until all of those have ended.
   void set_keep_alive(std::function<std::shared_ptr<void>()> keep_alive) { keep_alive_ = std::move(keep_alive); }
@@ -58,6 +59,12 @@ class ElasticPool final : public Executor, private Alarm {
   // nullptr: the thread ends.
   Work* NextWork(Thread& thread) RUNLET_EXCLUDES(mu_);
   Work* AwaitWork(Thread& thread) RUNLET_REQUIRES(mu_);
+  // Whether there is work that an idle thread may take now.
+  bool HasWork() const RUNLET_REQUIRES(mu_) {
+    return reserved_.head != nullptr || (others_.head != nullptr && running_others_ < max_threads_);
+  }
+  Work* Take(Thread& thread) RUNLET_REQUIRES(mu_);
+  void EndWork(Thread& thread) RUNLET_REQUIRES(mu_);
   void Leave(Thread& thread) RUNLET_EXCLUDES(mu_);
   void StopCounting(Thread& thread) RUNLET_REQUIRES(mu_);
 
@@ -71,8 +78,13 @@ class ElasticPool final : public Executor, private Alarm {
   mutable Mutex mu_;
   CondVar work_or_end_;
   CondVar thread_left_;
-  Work* head_ RUNLET_GUARDED_BY(mu_) = nullptr;
-  Work* tail_ RUNLET_GUARDED_BY(mu_) = nullptr;
+  struct Line {
+    Work* head = nullptr;
+    Work* tail = nullptr;
+  };
+  Line reserved_ RUNLET_GUARDED_BY(mu_);
+  Line others_ RUNLET_GUARDED_BY(mu_);
+  int running_others_ RUNLET_GUARDED_BY(mu_) = 0;  // threads busy with other than reserved work
   int idle_ RUNLET_GUARDED_BY(mu_) = 0;
   bool waking_ RUNLET_GUARDED_BY(mu_) = false;  // one idle thread is on its way: no need to wake another yet
   bool detached_ RUNLET_GUARDED_BY(mu_) = false;

@@ -1,5 +1,11 @@
 #include "capacity/host_executor.h"
 
+#include <algorithm>
+
+#if defined(__cpp_exceptions)
+#include <cxxabi.h>
+#endif
+
 #include "base/futex.h"
 
 namespace runlet {
@@ -41,6 +47,44 @@ struct HostExecutor::Inbox {
 
 std::shared_ptr<HostExecutor::Inbox> HostExecutor::MakeInbox() { return std::make_shared<Inbox>(); }
 
+namespace {
+
+constexpr std::int64_t kAskAgainNs = 10'000'000;  // 10 ms
+
+}  // namespace
+
+void HostExecutor::Attach(Alarm* alarm) {
+  alarm_ = alarm;
+  watcher_ = std::make_unique<Watcher>(clock_, static_cast<Alarm*>(this));
+}
+
+bool HostExecutor::AskHost() {
+#if defined(__cpp_exceptions)
+  try {
+    post_([inbox = inbox_] { inbox->RunOne(); });
+    return true;
+  } catch (abi::__forced_unwind&) {
+    throw;
+  } catch (...) {
+    return false;
+  }
+#else
+  post_([inbox = inbox_] { inbox->RunOne(); });
+  return true;
+#endif
+}
+
+Instant HostExecutor::Ring(Instant now) {
+  Instant next = Instant::Never();
+  for (int left = unasked_.exchange(0); left > 0; --left) {
+    if (AskHost()) continue;
+    unasked_.fetch_add(left);
+    next = now.After(kAskAgainNs);
+    break;
+  }
+  return std::min(next, alarm_->Ring(now));
+}
+
 void HostExecutor::Post(Work& work) {
   bool accepted;
   {
@@ -53,7 +97,9 @@ void HostExecutor::Post(Work& work) {
     }
   }
   if (accepted) {
-    post_([inbox = inbox_] { inbox->RunOne(); });
+    if (AskHost()) return;
+    unasked_.fetch_add(1);
+    watcher_->WakeAt(clock_.Now().After(kAskAgainNs));
   } else {
     work.Drop();
   }

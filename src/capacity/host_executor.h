@@ -15,9 +15,10 @@
 namespace runlet {
 
 // Thread-safe, if the host's function is.
-class HostExecutor final : public Executor {
+class HostExecutor final : public Executor, private Alarm {
  public:
-  // `post` runs what it is given once, on any thread, and never inside the call.
+  // `post` runs what it is given once, on any thread, and never inside the call. Where it throws, it has not taken the
+  // work, and is asked again 10 ms later.
   HostExecutor(const Clock& clock, std::function<void(std::function<void()>)> post)
       : clock_(clock), post_(std::move(post)) {}
   ~HostExecutor() override { Detach(Instant::Never()); }
@@ -25,7 +26,7 @@ class HostExecutor final : public Executor {
   // What work that Detach() had to leave behind still needs. Before any other call.
   void set_keep_alive(std::function<std::shared_ptr<void>()> keep_alive) { keep_alive_ = std::move(keep_alive); }
 
-  void Attach(Alarm* alarm) override { watcher_ = std::make_unique<Watcher>(clock_, alarm); }
+  void Attach(Alarm* alarm) override;
   // What the host runs later finds nothing to do.
   int Detach(Instant until) override;
   void Post(Work& work) override;
@@ -42,6 +43,13 @@ class HostExecutor final : public Executor {
   std::function<std::shared_ptr<void>()> keep_alive_;
   const std::shared_ptr<Inbox> inbox_ = MakeInbox();
   std::unique_ptr<Watcher> watcher_;
+
+  Instant Ring(Instant now) override;
+  // False: `post` has thrown.
+  bool AskHost();
+
+  std::atomic<int> unasked_{0};  // pieces of work that the host has not taken
+  Alarm* alarm_ = nullptr;
 
   static std::shared_ptr<Inbox> MakeInbox();
 };

@@ -22,6 +22,12 @@ void Slot::AwaitTakenAway() {
   run_.store(0, std::memory_order_release);
 }
 
+void Slot::AwaitLooks() {
+  for (int look = 0; looks_.load(std::memory_order_acquire) != 0; ++look) {
+    if (look >= kLooks) std::this_thread::yield();
+  }
+}
+
 Instant Slot::ExpireOverrun(Instant now, Instant limit) {
   std::uint64_t run = run_.load(std::memory_order_seq_cst);
   if ((run & 3) != kRunning) return Instant::Never();

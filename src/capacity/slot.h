@@ -86,6 +86,19 @@ class alignas(64) Slot {
   // Ends the run if its deadline has passed at `limit`. Returns the deadline of a run that goes on.
   Instant ExpireOverrun(Instant now, Instant limit);
 
+  // The run that is here, for who looks from outside. Its facts do not change until Hide().
+  void Show(Watched& run) { shown_.store(&run, kLightStoreOrder); }
+  // Returns once nobody looks any more.
+  void Hide() {
+    shown_.store(nullptr, kLightStoreOrder);
+    LightFence();
+    if (looks_.load(kLightLoadOrder) != 0) [[unlikely]]
+      AwaitLooks();
+  }
+
+  // Whether the run was ended by others than its own thread, which is still in it.
+  bool taken_away() const { return (run_.load(std::memory_order_acquire) & 3) >= kBeingTaken; }
+
   std::atomic<std::uint32_t>& stop() { return stop_; }
   Random& random() { return random_; }
   RequestId NewId() {
@@ -104,6 +117,7 @@ class alignas(64) Slot {
   friend class Slots;
   [[gnu::cold]] Meter& AddMeter(std::size_t index);
   [[gnu::cold]] void AwaitTakenAway();
+  [[gnu::cold]] void AwaitLooks();
   enum : std::uint64_t { kIdle = 0, kRunning = 1, kBeingTaken = 2, kTakenAway = 3 };
 
   std::atomic<std::uint32_t> taken_{0};
@@ -112,6 +126,8 @@ class alignas(64) Slot {
   std::atomic<const Code*> code_{nullptr};
   std::atomic<std::uint64_t> run_{kIdle};  // generation << 2 | phase
   std::atomic<std::int64_t> deadline_{kForeverNs};
+  std::atomic<Watched*> shown_{nullptr};
+  std::atomic<std::uint32_t> looks_{0};
   Watched* watched_ = nullptr;  // read only by who won kBeingTaken
   std::uint64_t generation_ = 0;
   Random random_;
@@ -138,6 +154,9 @@ class Slots {
   void TakeAwayRuns(Instant now);
   // Whether an event is being accepted; to be asked after a HeavyFence().
   bool accepting() const;
+  // Calls `look` with every run that is shown. It must be short: a run that ends meanwhile waits for it.
+  template <typename F>
+  void Look(F look);
   // Asks every execution to stop.
   void StopAll(std::uint32_t reason, void (*unblock)(void* arg, const std::atomic<std::uint32_t>*), void* arg);
   // Keeps `code` until no slot protects it, then destroys it on the thread that sees that first. nullptr: only look.
@@ -163,6 +182,18 @@ class Slots {
   Mutex mu_;  // for adding slots, and for retired_
   std::vector<const Code*> retired_ RUNLET_GUARDED_BY(mu_);
 };
+
+template <typename F>
+void Slots::Look(F look) {
+  const std::size_t count = count_.load(std::memory_order_acquire);
+  for (std::size_t i = 0; i < count; ++i) slots_.Get(i)->looks_.fetch_add(1, std::memory_order_seq_cst);
+  HeavyFence();
+  for (std::size_t i = 0; i < count; ++i) {
+    Slot& slot = *slots_.Get(i);
+    if (Watched* const run = slot.shown_.load(std::memory_order_acquire); run != nullptr) look(slot, *run);
+    slot.looks_.fetch_sub(1, std::memory_order_release);
+  }
+}
 
 // Holds a slot for a scope.
 class SlotHold {

@@ -7,6 +7,10 @@
 #include <array>
 #include <utility>
 
+#if defined(__cpp_exceptions)
+#include <cxxabi.h>
+#endif
+
 #include "base/planted.h"
 #include "delivery/backoff.h"
 #include "delivery/pump.h"
@@ -76,11 +80,25 @@ DeadLetter ParkedEvent(const EventRef& event, const Clock& clock, Instant now) {
   letter.function = event->function->name;
   letter.condition = Condition::kParked;
   letter.attempts = event->attempts;
-  if (event->errors != nullptr) letter.errors = event->errors->List();
+  letter.errors = event->ErrorList();
   letter.died_at = clock.Calendar();
   letter.accepted_at = letter.died_at - absl::Nanoseconds(now.Since(event->accepted));
   letter.event = event;
   return letter;
+}
+
+// The host's code: whatever it does, the next event has its turn.
+void HandBack(const std::function<void(const DeadLetter&)>& parked, const DeadLetter& letter) {
+#if defined(__cpp_exceptions)
+  try {
+    parked(letter);
+  } catch (abi::__forced_unwind&) {
+    throw;
+  } catch (...) {  // NOLINT(bugprone-empty-catch): nobody is left to be told
+  }
+#else
+  parked(letter);
+#endif
 }
 
 }  // namespace
@@ -107,7 +125,9 @@ void Delivery::AddLane(FunctionEntry& entry) {
 
 absl::Status Delivery::Post(FunctionEntry& entry, std::span<const Ask> asks, std::span<RequestId> ids) {
   const Execution* const caller = invoker_.Caller();
-  return Accept(entry, asks, ids, caller == nullptr ? Lineage() : invoker_.LineageOf(caller), Life::kOpen);
+  if (caller == nullptr) return Accept(entry, asks, ids, {}, Life::kOpen);
+  // What handlers post is part of what a drain lets end.
+  return Accept(entry, asks, ids, invoker_.LineageOf(caller), Life::kDraining);
 }
 
 absl::Status Delivery::PostRecord(std::string_view function, const InvocationRecord& record) {
@@ -132,7 +152,7 @@ absl::Status Delivery::Accept(FunctionEntry& entry, std::span<const Ask> asks, s
   Slot& slot = hold.slot();
   const Accepting accepting(invoker_, slot);
   absl::Status status = [&]() -> absl::Status {
-    if (invoker_.life() > until) return invoker_.Closed(entry);
+    if (invoker_.life() > until) return invoker_.Closed(entry.name);
     if (code == nullptr) return Invoker::NotFound(entry.name);
     const HandlerOps& ops = code->handler.ops();
     const EventInvokeConfig& config = code->config.event_invoke;
@@ -187,7 +207,7 @@ absl::Status Delivery::Redrive(const RequestId& id, RequestId* new_id) {
   auto& entry = const_cast<FunctionEntry&>(static_cast<const FunctionEntry&>(*dead.function));
   const CodeHold hold(wiring_.slots, entry);
   const Accepting accepting(invoker_, hold.slot());
-  if (invoker_.life() != Life::kOpen) return invoker_.Closed(entry);
+  if (invoker_.life() != Life::kOpen) return invoker_.Closed(entry.name);
   if (dead.type->copy == nullptr) {
     return absl::FailedPreconditionError(fmt::format(
         "dead letter {}: an event of type {} cannot be copied, so not redriven", id.ToString(), dead.type->name));
@@ -220,7 +240,9 @@ void Delivery::OnDue(Instant due) { wiring_.executor.WakeAt(due); }
 
 void Delivery::Wake(Lane& lane) {
   if (lane.pending.load(std::memory_order_seq_cst) || lane.pending.exchange(true, std::memory_order_seq_cst)) return;
-  wiring_.executor.Post(*new Pump(*this, lane));
+  auto* pump = new Pump(*this, lane);
+  pump->reserved = !wiring_.admission.IsUnreserved(lane.entry);
+  wiring_.executor.Post(*pump);
 }
 
 Instant Delivery::Advance(Instant now) {
@@ -287,6 +309,7 @@ void Delivery::TurnedAway(Lane& lane) {
       continue;
     }
     slot->meter(lane.entry).throttles.Add(1);
+    event.EndWait(now, event.attempts);
     const Instant due = now.After(BackoffNs(event.throttles));
     if (due >= event.expires) {
       --event.attempts;
@@ -346,17 +369,20 @@ Settlement Delivery::End(EventRef event, std::uint64_t fence, Condition conditio
   Settlement settlement;
   settlement.event = std::move(event);
   settlement.fence = fence;
-  settlement.kind = condition == Condition::kSuccess ? Settlement::Kind::kDone : Settlement::Kind::kDead;
+  const bool leaves_nothing = condition == Condition::kSuccess || condition == Condition::kCancelled;
+  settlement.kind = leaves_nothing ? Settlement::Kind::kDone : Settlement::Kind::kDead;
   settlement.condition = condition;
   return settlement;
 }
 
 Settlement Delivery::Decide(EventRef event, std::uint64_t fence, const EventInvokeConfig& config,
-                            const absl::Status& status, Instant now, Random& random) {
+                            const absl::Status& status, const Attempt& attempt, Random& random) {
   if (status.ok()) return End(std::move(event), fence, Condition::kSuccess);
-  if (event->errors == nullptr) event->errors = std::make_unique<AttemptErrors>();
   const std::optional<FunctionError> error = FunctionErrorOf(status);
-  event->errors->Add({event->attempts, wiring_.clock.Calendar(), error.value_or(FunctionError{})});
+  const Instant now = attempt.ended;
+  event->EndAttempt(attempt.started, attempt.asked_to_stop, now);
+  event->details->errors.Add({event->attempts, wiring_.clock.Calendar(), error.value_or(FunctionError{})});
+  if (attempt.cancelled) return End(std::move(event), fence, Condition::kCancelled);
   if (IsPermanent(status)) return End(std::move(event), fence, Condition::kNotRetryable);
   if (event->attempts > config.maximum_retry_attempts + (RUNLET_PLANTED("one-attempt-more") ? 1 : 0))
     return End(std::move(event), fence, Condition::kRetriesExhausted);
@@ -387,7 +413,8 @@ void Delivery::Settle(std::span<Settlement> settlements, Instant now, const Even
     const bool done = settlement.kind == Settlement::Kind::kDone;
     if (!done && settlement.kind != Settlement::Kind::kDead && settlement.kind != Settlement::Kind::kParked) continue;
     ends = true;
-    if (!done || sinks != nullptr || invoker_.observed()) endings.push_back(EndingOf(settlement, now, sinks));
+    if (settlement.condition != Condition::kSuccess || sinks != nullptr || invoker_.observed())
+      endings.push_back(EndingOf(settlement, now, sinks));
   }
   queue_.Settle(settlements, now);
   for (Ending& ending : endings) {
@@ -397,11 +424,13 @@ void Delivery::Settle(std::span<Settlement> settlements, Instant now, const Even
 }
 
 Delivery::Ending Delivery::EndingOf(const Settlement& settlement, Instant now, const EventInvokeConfig* sinks) {
-  const Event& event = *settlement.event;
+  Event& event = *settlement.event;
+  if (settlement.kind == Settlement::Kind::kDead) event.EndWait(now, event.attempts + 1);
   Ending ending{&settlement, static_cast<const FunctionEntry*>(event.function),
                 About(event, Activity::Kind::kEnded, now), nullptr};
   ending.activity.condition = settlement.condition;
   if (sinks == nullptr || settlement.kind == Settlement::Kind::kParked) return ending;
+  if (settlement.condition == Condition::kCancelled) return ending;
   const bool success = settlement.condition == Condition::kSuccess;
   if (!(success ? sinks->on_success : sinks->on_failure).is_set()) return ending;
   ending.record = std::make_unique<InvocationRecord>();
@@ -414,8 +443,8 @@ Delivery::Ending Delivery::EndingOf(const Settlement& settlement, Instant now, c
   record.event = settlement.event;
   if (success) {
     if (settlement.response != nullptr) record.response = *settlement.response;
-  } else if (event.errors != nullptr) {
-    record.error = event.errors->List().back().error;
+  } else if (const std::vector<AttemptError> errors = event.ErrorList(); !errors.empty()) {
+    record.error = errors.back().error;
   }
   return ending;
 }
@@ -464,6 +493,48 @@ void Delivery::EndWaiting(FunctionEntry& entry, const EventInvokeConfig* sinks) 
   }
 }
 
+void Delivery::RecallClaimed() {
+  std::vector<Lane*> lanes;
+  {
+    MutexLock lock(&mu_);
+    for (const auto& lane : lanes_) lanes.push_back(lane.get());
+  }
+  const Instant now = wiring_.clock.Now();
+  for (Lane* lane : lanes) {
+    std::vector<Settlement> released;
+    {
+      MutexLock lock(&lane->mu);
+      for (Pump* pump : lane->pumps) {
+        while (EventRef event = pump->batch_.Take()) {
+          Settlement& settlement = released.emplace_back();
+          settlement.fence = event->fence;
+          settlement.kind = Settlement::Kind::kRelease;
+          settlement.event = std::move(event);
+        }
+      }
+    }
+    if (released.empty()) continue;
+    queue_.Settle(released, now);
+    Wake(*lane);
+  }
+}
+
+std::optional<WaitingEvent> Delivery::FindWaiting(const RequestId& id, Instant now) {
+  RecallClaimed();
+  return queue_.FindWaiting(id, now);
+}
+
+bool Delivery::CancelWaiting(const RequestId& id) {
+  RecallClaimed();
+  EventRef event = queue_.ClaimOne(id);
+  if (!event) return false;
+  const std::uint64_t fence = event->fence;
+  SlotHold slot(wiring_.slots);
+  Settlement settlement = End(std::move(event), fence, Condition::kCancelled);
+  Settle({&settlement, 1}, wiring_.clock.Now(), nullptr, *slot);
+  return !settlement.stale;
+}
+
 std::size_t Delivery::ParkAll(const std::function<void(const DeadLetter&)>& parked) {
   std::size_t count = 0;
   std::array<EventRef, kBatch> events;
@@ -482,7 +553,7 @@ std::size_t Delivery::ParkAll(const std::function<void(const DeadLetter&)>& park
         Settle({&settlement, 1}, now, nullptr, *slot);
         if (settlement.stale) continue;
         ++count;
-        if (parked) parked(ParkedEvent(settlement.event, wiring_.clock, now));
+        if (parked) HandBack(parked, ParkedEvent(settlement.event, wiring_.clock, now));
       }
     }
   }

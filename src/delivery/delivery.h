@@ -44,11 +44,17 @@ class Delivery final : public QueueListener, public CapacityListener {
   void EndWaiting(FunctionEntry& entry, const EventInvokeConfig* sinks);
   // Ends as Parked what waits, and what is still claimed; hands it to `parked`. Returns how many.
   std::size_t ParkAll(const std::function<void(const DeadLetter&)>& parked);
+  // Ends the event, if it waits, as Cancelled. False when it does not wait.
+  bool CancelWaiting(const RequestId& id);
+  std::optional<WaitingEvent> FindWaiting(const RequestId& id, Instant now);
+  WaitingEvents waiting(const FunctionEntry& entry) const { return queue_.waiting(entry); }
   // Looks for ready events of a function whose capacity has changed.
   void Wake(Lane& lane);
   // No event waits, runs, or owes a letter to a DeadLetterQueue.
   bool idle() const;
   bool idle_feed() const { return feed_.idle(); }
+  // Letters and records that their sinks have not taken yet.
+  std::size_t undelivered() const { return feed_.size(); }
 
   // QueueListener
   void OnReady(const FunctionIdentity& function) override;
@@ -63,12 +69,20 @@ class Delivery final : public QueueListener, public CapacityListener {
   // Post, while the engine is no closer to its end than `until`.
   absl::Status Accept(FunctionEntry& entry, std::span<const Ask> asks, std::span<RequestId> ids, const Lineage& lineage,
                       Life until);
+  // Gives back to the queue what pumps have claimed and not begun, so that it is found there.
+  void RecallClaimed() RUNLET_EXCLUDES(mu_);
   Gate& GateOf(Lane& lane) { return wiring_.admission.IsUnreserved(lane.entry) ? shared_gate_ : lane.own_gate; }
   // Takes a permit for a pump, and enters the gate of those who share it. False: none is free; `*gate` is left again.
   bool Enter(Lane& lane, Admission::Permit* permit, Gate** gate);
+  struct Attempt {
+    Instant started;
+    Instant asked_to_stop;  // at the deadline at the latest
+    Instant ended;
+    bool cancelled;  // by Engine::Cancel: no attempt follows
+  };
   // How the event goes on after an attempt that ended as `status`.
   Settlement Decide(EventRef event, std::uint64_t fence, const EventInvokeConfig& config, const absl::Status& status,
-                    Instant now, Random& random);
+                    const Attempt& attempt, Random& random);
   static Settlement End(EventRef event, std::uint64_t fence, Condition condition);
   void Settle(std::span<Settlement> settlements, Instant now, const EventInvokeConfig* sinks, Slot& slot);
   // What is told once a settlement has ended its event.

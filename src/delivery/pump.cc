@@ -93,16 +93,22 @@ std::size_t Pump::Claim() {
   invoker->Unprotect(*slot, *entry);
   const std::size_t claimed = delivery_.queue_.Claim(*entry, std::span(events).first(want), now_, lease);
   batch_.Fill(std::span(events).first(claimed));
-  if (claimed == want) delivery_.Wake(lane_);
+  // Another turn looks for what is left in the queue, or in this batch should this event take long.
+  if (claimed > 1 || claimed == want) delivery_.Wake(lane_);
   return claimed;
 }
 
 EventRef Pump::StealFromSiblings() {
-  MutexLock lock(&lane_.mu);
-  for (Pump* sibling : lane_.pumps) {
-    if (EventRef event = sibling->batch_.Take(); event) return event;
+  EventRef stolen;
+  {
+    MutexLock lock(&lane_.mu);
+    for (Pump* sibling : lane_.pumps) {
+      if (stolen = sibling->batch_.Take(); stolen) break;
+    }
   }
-  return {};
+  // What is left may be worth another turn.
+  if (stolen) delivery_.Wake(lane_);
+  return stolen;
 }
 
 void* Pump::ResultStorage(const Type* type) {
@@ -155,7 +161,16 @@ bool Pump::RunEvent(EventRef event) {
     view = *static_cast<const std::string*>(payload);
   }
 
-  event_->throttles = 0;
+  if (event_->attempts > 1 || event_->throttles > 0) {
+    event_->EndWait(started, event_->attempts);
+    event_->throttles = 0;
+    spent_ = event_->details->spent;
+  } else {
+    spent_.reset();
+  }
+  accepted_ = event_->accepted;
+  cancelled_at.store(kForeverNs, std::memory_order_relaxed);
+  cancelled.store(false, std::memory_order_relaxed);
   invocation.request_id = event_->id;
   invocation.function_name = entry->name;
   invocation.attempt = event_->attempts;
@@ -182,14 +197,21 @@ bool Pump::RunEvent(EventRef event) {
   }
   const std::int64_t took = now_.Since(started);
   lane_.mean_ns.store((7 * lane_.mean_ns.load(std::memory_order_relaxed) + took) / 8, std::memory_order_relaxed);
-  Settlement settlement =
-      delivery_.Decide(std::move(event_), fence_, code->config.event_invoke, status, now_, slot->random());
+  Settlement settlement = delivery_.Decide(std::move(event_), fence_, code->config.event_invoke, status,
+                                           AttemptUntil(now_), slot->random());
   settlement.response = std::move(response);
   Put(std::move(settlement));
   invoker->Unprotect(*slot, *entry);
   // Others wait for the outcome: only cheap events are settled together.
   if (took >= kCheapNs || !status.ok() || w.executor.batch() == 1) Flush(*slot, now_);
   return true;
+}
+
+TimeSplit Pump::SpentBefore() const {
+  if (spent_.has_value()) return *spent_;
+  TimeSplit spent;
+  spent.queued = absl::Nanoseconds(started.Since(accepted_));
+  return spent;
 }
 
 bool Pump::EndUnrun(Condition condition) {
@@ -239,7 +261,7 @@ void Pump::OnOverrun(Instant now) {
   SlotHold mine(delivery_.wiring_.slots);
   // The stuck handler reads the payload through its own reference, event_.
   if (settled_count_ == settled_.size()) Flush(*mine, now);
-  settled_[settled_count_++] = delivery_.Decide(event_, fence_, config, status, now, mine->random());
+  settled_[settled_count_++] = delivery_.Decide(event_, fence_, config, status, AttemptUntil(now), mine->random());
   lane_.mean_ns.store(std::max(lane_.mean_ns.load(std::memory_order_relaxed), kCheapNs), std::memory_order_relaxed);
   Gate& gate = *gate_;
   Delivery& delivery = delivery_;
@@ -253,7 +275,8 @@ void Pump::OnForcedUnwind() {
   const Ask nothing{TypeOf<void>(), nullptr, true, TypeOf<void>(), nullptr};
   if (invoker->End(*this)) {
     const absl::Status status = invoker->Conclude(*this, nothing, Invoker::RuntimeExited(*this), &now_);
-    Put(delivery_.Decide(std::move(event_), fence_, code->config.event_invoke, status, now_, slot->random()));
+    Put(delivery_.Decide(std::move(event_), fence_, code->config.event_invoke, status, AttemptUntil(now_),
+                         slot->random()));
     EndTurn(*slot, now_);
     delivery_.Wake(lane_);
     invoker->LetGo(*this);

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "delivery/batch.h"
@@ -27,11 +28,15 @@ class Pump final : public Work, public Execution {
   void Drop() override;
   void OnOverrun(Instant now) override;
   void OnForcedUnwind() override;
+  Instant Since() const override { return accepted_; }
+  TimeSplit SpentBefore() const override;
 
  private:
   ~Pump() = default;
 
   static constexpr std::size_t kTurn = 32;
+
+  friend class Delivery;
 
   // False: the turn was taken away.
   bool RunTurn();
@@ -45,6 +50,7 @@ class Pump final : public Work, public Execution {
   // Gives back the batch, the place among the lane's pumps and the gate's.
   void EndTurn(Slot& slot, Instant now);
   void* ResultStorage(const Type* type);
+  Delivery::Attempt AttemptUntil(Instant ended) const { return {started, StopAskedAt(), ended, cancelled}; }
 
   Delivery& delivery_;
   Lane& lane_;
@@ -52,7 +58,9 @@ class Pump final : public Work, public Execution {
   Batch batch_;
   EventRef event_;  // running
   std::uint64_t fence_ = 0;
-  Instant now_;  // the end of the last event, the start of the next
+  Instant accepted_;
+  std::optional<TimeSplit> spent_;  // before this attempt; empty for a first one that was only queued
+  Instant now_;                     // the end of the last event, the start of the next
   std::array<Settlement, kTurn> settled_;
   std::size_t settled_count_ = 0;
   std::shared_ptr<const EventInvokeConfig> sinks_;

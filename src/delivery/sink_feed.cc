@@ -41,6 +41,7 @@ void SinkFeed::Add(const FunctionEntry& entry, InvocationRecord record, Destinat
 }
 
 void SinkFeed::Add(Owed owed) {
+  owed_.fetch_add(1, std::memory_order_relaxed);
   awaited_.fetch_add(1, std::memory_order_seq_cst);
   const Instant now = owed.due;
   {
@@ -83,6 +84,7 @@ void SinkFeed::Offer(Owed owed) {
   const auto* letter = std::get_if<Letter>(&owed.what);
   const absl::Status status = letter != nullptr ? OfferLetter(*letter) : OfferRecord(std::get<Record>(owed.what));
   if (status.ok()) {
+    owed_.fetch_sub(1, std::memory_order_relaxed);
     if (owed.awaited) StopAwaiting();
     return;
   }

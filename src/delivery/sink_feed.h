@@ -40,7 +40,8 @@ class SinkFeed final : private Work {
   Instant Advance(Instant now) RUNLET_EXCLUDES(mu_);
   // Nothing is offered, or will be before a sink that keeps failing is asked again.
   bool idle() const { return awaited_.load(std::memory_order_seq_cst) == 0; }
-  // Records that wait to be taken.
+  // Letters and records that wait to be taken; and the records of them.
+  std::size_t size() const { return owed_.load(std::memory_order_relaxed); }
   std::size_t records() const { return records_.load(std::memory_order_relaxed); }
 
  private:
@@ -69,6 +70,7 @@ class SinkFeed final : private Work {
   EventQueue& queue_;
   const PostRecord post_;
   std::atomic<int> awaited_{0};
+  std::atomic<std::size_t> owed_{0};
   std::atomic<std::size_t> records_{0};
   Mutex mu_;
   std::vector<Owed> waiting_ RUNLET_GUARDED_BY(mu_);

@@ -70,6 +70,8 @@ EngineCore::EngineCore(EngineOptions options)
 
 EngineCore::~EngineCore() {
   queue_->Attach(nullptr);
+  // Payloads are the host's, and may call the engine as they end: it is closed, but must be whole.
+  if (queue_->durability() == Durability::kMemory) queue_->PurgeDead({});
   // Nothing runs any more: every piece of work that did held the core.
   for (FunctionEntry* entry : registry_.All()) slots_.Retire(entry->code.exchange(nullptr));
 }
@@ -78,6 +80,11 @@ absl::Status EngineCore::CheckAlive(std::string_view function) const {
   if (!fork_guard_.forked()) [[likely]]
     return absl::OkStatus();
   return Invoker::Forked(function);
+}
+
+absl::Status EngineCore::CheckOpen(std::string_view function) const {
+  if (absl::Status alive = CheckAlive(function); !alive.ok()) return alive;
+  return invoker_.life() == Life::kOpen ? absl::OkStatus() : Invoker::Closed(function);
 }
 
 // ---- registration ----
@@ -121,7 +128,7 @@ absl::Status EngineCore::CheckDestination(std::string_view name, std::string_vie
 }
 
 absl::Status EngineCore::Publish(std::string_view name, Handler handler, FunctionConfig config, bool existing) {
-  if (absl::Status alive = CheckAlive(name); !alive.ok()) return alive;
+  if (absl::Status open = CheckOpen(name); !open.ok()) return open;
   if (absl::Status status = CheckPublish(name, handler, config); !status.ok()) return status;
   const Code* old;
   FunctionEntry* entry;
@@ -155,7 +162,7 @@ absl::Status EngineCore::Publish(std::string_view name, Handler handler, Functio
 }
 
 absl::Status EngineCore::Remove(std::string_view name) {
-  if (absl::Status alive = CheckAlive(name); !alive.ok()) return alive;
+  if (absl::Status open = CheckOpen(name); !open.ok()) return open;
   const Code* old;
   FunctionEntry* entry;
   {
@@ -202,9 +209,9 @@ absl::Status EngineCore::WaitIdle(absl::Duration timeout) {
                             : clock_.Now().After(std::max<std::int64_t>(Nanos(timeout), 0));
   if (admission_.WaitUntilQuiet(until, [this] { return Idle(); })) return absl::OkStatus();
   const QueueStats stats = queue_->stats();
-  return absl::DeadlineExceededError(fmt::format("not idle after {}: {} events ready, {} delayed, {} running",
-                                                 absl::FormatDuration(timeout), stats.ready, stats.delayed,
-                                                 stats.running));
+  return absl::DeadlineExceededError(fmt::format(
+      "not idle after {}: {} events ready, {} delayed, {} running; {} dead letters and records not taken yet",
+      absl::FormatDuration(timeout), stats.ready, stats.delayed, stats.running, delivery_.undelivered()));
 }
 
 DrainReport EngineCore::Drain(absl::Duration soft, absl::Duration hard) {
@@ -240,6 +247,7 @@ DrainReport EngineCore::Drain(absl::Duration soft, absl::Duration hard) {
   const Instant patience = clock_.Now().After(Nanos(absl::Milliseconds(100)));
   report.abandoned = executor_.Detach(quiet ? std::max(hard_end, patience) : hard_end);
   invoker_.ChangeLife(nullptr, Life::kClosed);
+  report.undelivered = delivery_.undelivered();
   report.completed = queue_->stats().ended - ended_before;
   if (queue_->durability() == Durability::kMemory) {
     report.parked = delivery_.ParkAll(options_.on_parked);

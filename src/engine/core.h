@@ -30,6 +30,8 @@ class EngineCore final : public Alarm, public std::enable_shared_from_this<Engin
   absl::Status WaitIdle(absl::Duration timeout);
   DrainReport Drain(absl::Duration soft, absl::Duration hard);
   absl::Status CheckAlive(std::string_view function) const;
+  // ... and not drained.
+  absl::Status CheckOpen(std::string_view function) const;
 
   // Alarm
   Instant Ring(Instant now) override;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "event/any_value.h"
+#include "event/json_text.h"
 
 namespace runlet {
 namespace {
@@ -36,6 +37,7 @@ std::string_view ConditionName(Condition condition) {
     case Condition::kRecursionLimit: return "RecursionLimit";
     case Condition::kFunctionRemoved: return "FunctionRemoved";
     case Condition::kUndecodable: return "Undecodable";
+    case Condition::kCancelled: return "Cancelled";
     case Condition::kParked: return "Parked";
     case Condition::kPurged: return "Purged";
   }
@@ -43,6 +45,9 @@ std::string_view ConditionName(Condition condition) {
 }
 
 void AttemptErrors::Add(AttemptError error) {
+  if (error.error.message.size() > kMessageMax) {
+    error.error.message = FirstCharacters(error.error.message, kMessageMax);
+  }
   if (first_.size() < kKept) {
     first_.push_back(std::move(error));
   } else if (last_.size() < kKept) {
@@ -64,6 +69,39 @@ EventRef Event::Make(const Type* type, void* value) {
   Unmade unmade{Allocate(type), type};
   type->move(value, static_cast<char*>(unmade.memory) + offset);
   return EventRef::Adopt(::new (std::exchange(unmade.memory, nullptr)) Event(type, offset));
+}
+
+EventDetails& Event::NeedDetails() {
+  if (details == nullptr) {
+    details = std::make_unique<EventDetails>();
+    details->since = accepted;
+  }
+  return *details;
+}
+
+TimeSplit Event::SpentWaiting(Instant now, int next) const {
+  TimeSplit spent = details == nullptr ? TimeSplit() : details->spent;
+  const Instant since = details == nullptr ? accepted : details->since;
+  const Instant ready = std::clamp(not_before, since, std::max(since, now));
+  const absl::Duration held = absl::Nanoseconds(ready.Since(since));
+  (throttles > 0 ? spent.throttled : next > 1 ? spent.backing_off : spent.queued) += held;
+  spent.queued += absl::Nanoseconds(now.Since(ready));
+  return spent;
+}
+
+void Event::EndWait(Instant now, int next) {
+  const TimeSplit spent = SpentWaiting(now, next);
+  EventDetails& noted = NeedDetails();
+  noted.spent = spent;
+  noted.since = now;
+}
+
+void Event::EndAttempt(Instant started, Instant asked, Instant now) {
+  if (details == nullptr) EndWait(started, 1);
+  const Instant stopping = std::clamp(asked, started, now);
+  details->spent.running += absl::Nanoseconds(stopping.Since(started));
+  details->spent.stopping += absl::Nanoseconds(now.Since(stopping));
+  details->since = now;
 }
 
 void Event::Destroy() {

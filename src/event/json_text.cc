@@ -149,6 +149,17 @@ std::size_t Utf8Length(std::string_view text) {
   return 0;
 }
 
+std::string_view FirstCharacters(std::string_view text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  // At most the three bytes before the cut belong to a character that it would break.
+  for (std::size_t back = 1; back <= std::min<std::size_t>(3, bytes_max); ++back) {
+    const std::size_t length = Utf8Length(text.substr(bytes_max - back));
+    if (length > back) return text.substr(0, bytes_max - back);
+    if (length != 0) break;
+  }
+  return text.substr(0, bytes_max);
+}
+
 void AppendJsonString(std::string_view text, std::string* out) {
   out->push_back('"');
   while (!text.empty()) {

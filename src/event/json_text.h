@@ -17,6 +17,9 @@ void AppendJsonString(std::string_view text, std::string* out);
 // The length of the UTF-8 sequence that `text` begins with; 0 where it begins with none.
 std::size_t Utf8Length(std::string_view text);
 
+// As many whole characters as fit into `bytes_max`.
+std::string_view FirstCharacters(std::string_view text, std::size_t bytes_max);
+
 }  // namespace runlet
 
 #endif  // RUNLET_SRC_EVENT_JSON_TEXT_H_

@@ -55,7 +55,7 @@ std::string_view Reason(const absl::Status& status) {
   for (const std::string_view name :
        {reason::kConcurrentInvocationLimitExceeded, reason::kReservedFunctionConcurrentInvocationLimitExceeded,
         reason::kAbandonedExecutionLimitExceeded, reason::kEventQueueFull, reason::kDeadLetterQueueFull,
-        reason::kDestinationBacklogFull, reason::kRecursiveInvocation, reason::kEngineClosed,
+        reason::kDedupKeysFull, reason::kDestinationBacklogFull, reason::kRecursiveInvocation, reason::kEngineClosed,
         reason::kNoThreadInTime}) {
     if (*payload == Absl(name)) return name;
   }

@@ -86,7 +86,7 @@ void Call::Run() {
 
 void Call::Drop() {
   if (Move(kQueued, kFinishing)) {
-    CompleteUnrun(invoker->Closed(*entry));
+    CompleteUnrun(invoker->Closed(entry->name));
   }
   Unref();
 }
@@ -100,7 +100,7 @@ void Call::Execute() {
   started = w.clock.Now();
   absl::Status unrun;
   if (invoker->life() >= Life::kStopping) {
-    unrun = invoker->Closed(*entry);
+    unrun = invoker->Closed(entry->name);
   } else if (code == nullptr) {
     unrun = Invoker::NotFound(entry->name);
   } else if (!SameType(code->handler.ops().in, in_) ||
@@ -234,6 +234,12 @@ absl::Status Call::Take(void* storage) {
   return absl::OkStatus();
 }
 
+TimeSplit Call::SpentBefore() const {
+  TimeSplit spent;
+  spent.queued = absl::Nanoseconds(started.Since(Since()));
+  return spent;
+}
+
 void Call::Cancel() {
   cancelled_.store(true, std::memory_order_seq_cst);
   if (Move(kQueued, kFinishing)) {
@@ -242,6 +248,7 @@ void Call::Cancel() {
     return;
   }
   if (!Move(kRunning, kStopping)) return;
+  cancelled_at.store(invoker->wiring().clock.Now().ns, std::memory_order_relaxed);
   slot->stop().store(static_cast<std::uint32_t>(StopReason::kCaller), std::memory_order_relaxed);
   invoker->wiring().executor.Unblock(&slot->stop());
   Move(kStopping, kRunning);

@@ -44,6 +44,8 @@ class Call final : public Work, public Execution, public StartedCall {
   // Execution
   void OnOverrun(Instant now) override;
   void OnForcedUnwind() override;
+  Instant Since() const override { return invocation.deadline.After(-timeout_ns); }
+  TimeSplit SpentBefore() const override;
 
  private:
   enum Phase : std::uint32_t { kQueued, kStarting, kRunning, kStopping, kFinishing, kDone };

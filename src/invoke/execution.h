@@ -2,6 +2,8 @@
 #ifndef RUNLET_SRC_INVOKE_EXECUTION_H_
 #define RUNLET_SRC_INVOKE_EXECUTION_H_
 
+#include <atomic>
+#include <cstdint>
 #include <utility>
 
 #include "capacity/admission.h"
@@ -26,6 +28,13 @@ class Execution : public Watched {
   // For those who switch stacks, and for Invoker. Returns what was current.
   static Execution* SetCurrent(Execution* execution) { return std::exchange(current_, execution); }
 
+  // Since when there has been this invocation: for an event, since its acceptance; and where the time went until this
+  // attempt began.
+  virtual Instant Since() const { return started; }
+  virtual TimeSplit SpentBefore() const { return {}; }
+  // When the handler was asked to stop, or will be.
+  Instant StopAskedAt() const;
+
   Invocation invocation;
   Invoker* invoker = nullptr;
   FunctionEntry* entry = nullptr;
@@ -36,7 +45,10 @@ class Execution : public Watched {
   Worker* worker = nullptr;          // set while the watcher may take the run away
   Admission::Permit permit;
   Instant started;
-  std::int64_t timeout_ns = 0;  // as Lambda's message states it
+  std::atomic<std::int64_t> cancelled_at{kForeverNs};  // when somebody asked the handler to stop
+  std::atomic<bool> cancelled{false};                  // by Engine::Cancel
+  bool written_off = false;                            // its thread, when it overran
+  std::int64_t timeout_ns = 0;                         // as Lambda's message states it
 
  protected:
   Execution() = default;

@@ -4,6 +4,10 @@
 
 #include <algorithm>
 
+#if defined(__cpp_exceptions)
+#include <cxxabi.h>
+#endif
+
 #include "base/planted.h"
 #include "event/any_value.h"
 #include "event/status_marks.h"
@@ -51,9 +55,9 @@ absl::Status Invoker::TimedOut(const Execution& x) const {
       "Sandbox.Timedout");
 }
 
-absl::Status Invoker::Closed(const FunctionEntry& entry) const {
+absl::Status Invoker::Closed(std::string_view function) {
   return Refused(absl::StatusCode::kUnavailable, reason::kEngineClosed,
-                 fmt::format("function \"{}\": the engine is closed", entry.name));
+                 fmt::format("function \"{}\": the engine is closed", function));
 }
 
 absl::Status Invoker::Forked(std::string_view function) {
@@ -186,7 +190,7 @@ absl::Status Invoker::Invoke(FunctionEntry& entry, const Ask& ask, const InvokeO
   Execution* const parent = Caller();
   const Life now_life = life();
   if (now_life != Life::kOpen && !(parent != nullptr && now_life == Life::kDraining)) [[unlikely]] {
-    return Refuse(entry, Closed(entry));
+    return Refuse(entry, Closed(entry.name));
   }
   Slot& slot = w_.slots.Take();
   const Code* code = slot.Protect(entry);
@@ -266,7 +270,7 @@ absl::Status Invoker::DecodeAndRunHere(FunctionEntry& entry, const Ask& ask, con
     w_.admission.Leave(x.permit);
     Unprotect(slot, entry);
     w_.slots.Give(slot);
-    return Refuse(entry, Closed(entry));
+    return Refuse(entry, Closed(entry.name));
   }
   if (options.wait_for_capacity > absl::ZeroDuration()) now = w_.clock.Now();
   x.invoker = this;
@@ -312,6 +316,7 @@ absl::Status Invoker::Conclude(Execution& x, const Ask& ask, absl::Status status
     x.slot->BeginWatched(&x, x.invocation.deadline);
     w_.executor.WakeAt(x.invocation.deadline);
   }
+  x.slot->Show(x);
   if (observed()) [[unlikely]]
     Observe(About(x, Activity::Kind::kStarted, x.started));
 }
@@ -327,10 +332,25 @@ absl::Status Invoker::Conclude(Execution& x, const Ask& ask, absl::Status status
   return status;
 }
 
+absl::Status Invoker::AskInterceptor(Context& context) {
+#if defined(__cpp_exceptions)
+  try {
+    return w_.interceptor->BeforeHandler(context);
+  } catch (abi::__forced_unwind&) {
+    OnForcedUnwind();
+    throw;
+  } catch (...) {
+    return internal_handler::ErrorFromCurrentException();
+  }
+#else
+  return w_.interceptor->BeforeHandler(context);
+#endif
+}
+
 absl::Status Invoker::RunWithCare(Execution& x, const Ask& ask, Context& context) {
   if (w_.interceptor != nullptr) {
-    // Ends like a handler that returned it.
-    if (absl::Status status = w_.interceptor->BeforeHandler(context); !status.ok()) return status;
+    // Ends like a handler that returned or threw it.
+    if (absl::Status status = AskInterceptor(context); !status.ok()) return status;
   }
   const HandlerOps& ops = x.code->handler.ops();
   if (SameType(ops.out, ask.out)) return x.code->handler.Call({ask.event, ask.last_use, context, ask.result});
@@ -367,6 +387,7 @@ absl::Status Invoker::ErrorOf(const Execution& x, const Ask& ask, absl::Status s
 
 [[gnu::always_inline]] inline absl::Status Invoker::ConcludeInline(Execution& x, const Ask& ask, absl::Status status,
                                                                    Instant* ended) {
+  x.slot->Hide();
   const Instant now = w_.clock.Now();
   if (ended != nullptr) *ended = now;
   const bool late = now >= x.invocation.deadline;
@@ -419,7 +440,8 @@ absl::Status Invoker::ConcludeOverrun(Execution& x, Instant now) {
   }
   // The handler may look at its stop flag yet.
   x.slot->stop().store(static_cast<std::uint32_t>(StopReason::kDeadline), std::memory_order_relaxed);
-  if (w_.admission.Abandon(*x.entry)) {
+  x.written_off = w_.admission.Abandon(*x.entry);
+  if (x.written_off) {
     w_.executor.WriteOff(x.worker);
     w_.admission.Leave(std::exchange(x.permit, Admission::Permit{}));
   }
@@ -427,11 +449,12 @@ absl::Status Invoker::ConcludeOverrun(Execution& x, Instant now) {
 }
 
 void Invoker::ComeBack(Execution& x) {
+  x.slot->Hide();
   x.slot->meter(*x.entry).late_results.Add(1);
   if (observed()) Observe(About(x, Activity::Kind::kLateResult, w_.clock.Now()));
   // Held on to where the thread could not be written off.
   w_.admission.Leave(std::exchange(x.permit, Admission::Permit{}));
-  w_.admission.ComeBack(*x.entry);
+  w_.admission.ComeBack(*x.entry, x.written_off);
   LetGo(x);
 }
 
@@ -506,6 +529,7 @@ absl::Status Invoker::MakeAdmitted(FunctionEntry& entry, const CodeHold& hold, c
     return status;
   Call& call = *Call::Make(*this, entry, ask, std::move(keep_alive));
   call.permit = std::exchange(held.permit, Admission::Permit{});
+  call.reserved = call.permit.permits == &entry.reserved_permits;
   call.invocation.request_id = hold.slot().NewId();
   const Instant now = w_.clock.Now();
   call.invocation.deadline = DeadlineOf(*hold.code(), options, nullptr, now);
@@ -523,15 +547,15 @@ absl::Status Invoker::MakeAdmitted(FunctionEntry& entry, const CodeHold& hold, c
 StartedCall* Invoker::Start(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options,
                             std::shared_ptr<void> keep_alive, absl::Status* refused) {
   const Execution* parent = Caller();
-  if (life() != Life::kOpen) {
-    *refused = Refuse(entry, Closed(entry));
+  if (const Life now = life(); now != Life::kOpen && !(parent != nullptr && now == Life::kDraining)) {
+    *refused = Refuse(entry, Closed(entry.name));
     return nullptr;
   }
   return MakeCall(entry, ask, options, parent, std::move(keep_alive), refused);
 }
 
 absl::Status Invoker::Check(FunctionEntry& entry, const Ask& ask) {
-  if (life() != Life::kOpen) return Closed(entry);
+  if (life() != Life::kOpen) return Closed(entry.name);
   const CodeHold hold(w_.slots, entry);
   if (hold.code() == nullptr) return NotFound(entry.name);
   if (absl::Status call = CheckCall(entry, *hold.code(), ask, {}); !call.ok()) return call;

@@ -84,7 +84,7 @@ class Invoker final : public ContextPort {
   void Unprotect(Slot& slot, const FunctionEntry& entry);
 
   absl::Status TimedOut(const Execution& x) const;
-  absl::Status Closed(const FunctionEntry& entry) const;
+  static absl::Status Closed(std::string_view function);
   // What a forked child is told.
   static absl::Status Forked(std::string_view function);
   // The call's deadline passed while it waited for a thread, or before it was made.
@@ -120,9 +120,12 @@ class Invoker final : public ContextPort {
   Lineage LineageOf(const Execution* caller) const;
   const Wiring& wiring() const { return w_; }
   Life life() const { return life_.load(std::memory_order_seq_cst); }
+  // When all handlers were asked to stop; Never() until then.
+  Instant stopping_since() const { return Instant{stopping_since_.load(std::memory_order_relaxed)}; }
   // False where `from` is given and is not the present one.
   bool ChangeLife(Life* from, Life to) {
     if (from != nullptr) return life_.compare_exchange_strong(*from, to);
+    if (to == Life::kStopping) stopping_since_.store(w_.clock.Now().ns, std::memory_order_relaxed);
     life_.store(to, std::memory_order_seq_cst);
     return true;
   }
@@ -139,6 +142,7 @@ class Invoker final : public ContextPort {
   void BeginInline(Execution& x);
   absl::Status RunInline(Execution& x, const Ask& ask);
   absl::Status ConcludeInline(Execution& x, const Ask& ask, absl::Status status, Instant* ended);
+  absl::Status AskInterceptor(Context& context);
   // Run with an interceptor, or with a result that must become bytes.
   absl::Status RunWithCare(Execution& x, const Ask& ask, Context& context);
   void ObserveEnd(const Execution& x, const absl::Status& status, bool late, Instant now) const;
@@ -167,6 +171,7 @@ class Invoker final : public ContextPort {
 
   Wiring w_;
   std::atomic<Life> life_{Life::kOpen};
+  std::atomic<std::int64_t> stopping_since_{kForeverNs};
 };
 
 inline constexpr int kDepthMax = 16;

@@ -23,7 +23,7 @@ absl::Duration DurationHistogram::Percentile(double quantile) const {
   const std::uint64_t total = count();
   if (total == 0) return absl::ZeroDuration();
   // Less the error of the product, which would ask for one more: 0.07 * 100 is a little over 7.
-  const double place = quantile * static_cast<double>(total) * (1 - 1e-12);
+  const double place = std::clamp(quantile, 0.0, 1.0) * static_cast<double>(total) * (1 - 1e-12);
   const auto rank = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(std::ceil(place)));
   std::uint64_t seen = 0;
   for (std::size_t i = 0; i < kBuckets; ++i) {

@@ -2,27 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "event/json_text.h"
 
 namespace runlet {
-namespace {
-
-std::string FirstKilobyte(std::string_view text) {
-  constexpr std::size_t kMax = 1024;
-  if (text.size() <= kMax) return std::string(text);
-  std::size_t end = 0;
-  while (end < text.size()) {
-    const std::size_t length = std::max<std::size_t>(Utf8Length(text.substr(end)), 1);
-    if (end + length > kMax) break;
-    end += length;
-  }
-  return std::string(text.substr(0, end));
-}
-
-}  // namespace
-
 absl::StatusOr<std::string> DeadLetter::Bytes() const {
   if (!event) return absl::FailedPreconditionError(fmt::format("dead letter {} has no event", request_id.ToString()));
   if (event->codec == nullptr) {
@@ -36,7 +18,7 @@ absl::StatusOr<std::string> DeadLetter::Bytes() const {
 DeadLetterAttributes DeadLetter::Attributes() const {
   DeadLetterAttributes attributes{.request_id = request_id.ToString()};
   if (!errors.empty()) {
-    attributes.error_message = FirstKilobyte(errors.back().error.message);
+    attributes.error_message = FirstCharacters(errors.back().error.message, 1024);
     return attributes;
   }
   switch (condition) {

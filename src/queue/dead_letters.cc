@@ -70,7 +70,8 @@ DeadLetter DeadLetters::Letter(const Entry& entry) {
   letter.function = event.function->name;
   letter.condition = entry.condition;
   letter.attempts = event.attempts;
-  if (event.errors != nullptr) letter.errors = event.errors->List();
+  letter.errors = event.ErrorList();
+  if (event.details != nullptr) letter.spent = event.details->spent;
   letter.accepted_at = entry.accepted_at;
   letter.died_at = entry.died_at;
   letter.event = entry.event;

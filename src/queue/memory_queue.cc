@@ -4,12 +4,15 @@
 // event pays for a timer of its own: as long as events become ready in the order in which they expire, which is how
 // they are put, one timer for each lane watches the first of them. Only an event that expires before the one in front
 // of it (a retry behind younger events, a function whose maximum age was shortened) is armed by itself.
+#include <absl/container/flat_hash_map.h>
 #include <absl/container/inlined_vector.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -35,7 +38,13 @@ struct Lane : TimerLink {
   EventList ready;
   EventList delayed;
   EventList expired;
-  Instant latest;                 // expiry of the last ready event without a timer of its own; void if `ready` is empty
+  Instant latest;  // expiry of the last ready event without a timer of its own; void if `ready` is empty
+  WaitingEvents waiting;
+  // Which of them `event` counts among while it is delayed.
+  std::size_t& Delayed(const Event& event) {
+    if (event.throttles > 0) return waiting.throttled;
+    return event.attempts > 0 ? waiting.backing_off : waiting.delayed;
+  }
   std::uint64_t told_in = 0;      // the call that last put `function` on its list of news
   bool has_expired_mark = false;  // stands in expired_lanes_
 };
@@ -57,7 +66,7 @@ struct News {
 
 // Why a batch does not fit.
 struct Shortage {
-  enum class Of { kNothing, kDeadLetters, kEvents, kBytes };
+  enum class Of { kNothing, kDeadLetters, kDedupKeys, kEvents, kBytes };
   Of of = Of::kNothing;
   std::size_t used = 0;
   std::size_t limit = 0;
@@ -70,6 +79,8 @@ struct Shortage {
       case Of::kDeadLetters:
         return Refused(kCode, reason::kDeadLetterQueueFull,
                        fmt::format("dead-letter queue is full: {} of {} letters", used, limit));
+      case Of::kDedupKeys:
+        return Refused(kCode, reason::kDedupKeysFull, fmt::format("{} of {} dedup keys are remembered", used, limit));
       case Of::kEvents: {
         const std::string batch = asked == 1 ? std::string() : fmt::format(", {} more do not fit", asked);
         return Refused(kCode, reason::kEventQueueFull,
@@ -84,13 +95,54 @@ struct Shortage {
   }
 };
 
+// The keys of events that were accepted lately, whatever became of them. Thread-compatible.
+class DedupKeys {
+ public:
+  explicit DedupKeys(std::size_t max) : max_(max) {}
+
+  Shortage ShortageFor(std::span<const EventRef> events, Instant now) {
+    const auto keyed = static_cast<std::size_t>(std::count_if(events.begin(), events.end(), [](const EventRef& event) {
+      return event->details != nullptr && !event->details->dedup_key.empty();
+    }));
+    if (keyed == 0) return {};
+    while (!ends_.empty() && ends_.begin()->first <= now) {
+      accepted_.erase(ends_.begin()->second);
+      ends_.erase(ends_.begin());
+    }
+    if (accepted_.size() + keyed <= max_) return {};
+    return {Shortage::Of::kDedupKeys, accepted_.size(), max_, keyed};
+  }
+  // True, and `event` has the other's id, when its key is remembered. Else it is from now on, if there is one.
+  bool Known(Event& event) {
+    if (event.details == nullptr || event.details->dedup_key.empty()) return false;
+    const auto [known, fresh] = accepted_.try_emplace(Key(event.function->index, event.details->dedup_key), event.id);
+    if (fresh) {
+      ends_.emplace(event.details->dedup_until, known->first);
+    } else {
+      event.id = known->second;
+    }
+    return !fresh;
+  }
+
+ private:
+  using Key = std::pair<std::uint32_t, std::string>;
+  const std::size_t max_;
+  absl::flat_hash_map<Key, RequestId> accepted_;
+  std::multimap<Instant, Key> ends_;
+};
+
 // What `out` still holds goes before the lock is taken, not under it.
 void LetGo(std::span<EventRef> out) { std::fill(out.begin(), out.end(), EventRef()); }
 
 class InMemory final : public EventQueue {
  public:
   InMemory(const MemoryQueueOptions& options, const Clock& clock)
-      : options_(options), clock_(clock), timers_(clock.Now()), lane_timers_(clock.Now()), leases_(clock.Now()) {}
+      : options_(options),
+        clock_(clock),
+        dedup_keys_(options.dedup_keys),
+        timers_(clock.Now()),
+        lane_timers_(clock.Now()),
+        leases_(clock.Now()) {}
   ~InMemory() override;
 
   Durability durability() const override { return Durability::kMemory; }
@@ -106,6 +158,8 @@ class InMemory final : public EventQueue {
   void Settle(std::span<Settlement> settlements, Instant now) override;
   Instant Advance(Instant now) override;
   std::size_t ClaimExpired(std::span<EventRef> out, Instant now, bool everything) override;
+  EventRef ClaimOne(const RequestId& id) override;
+  std::optional<WaitingEvent> FindWaiting(const RequestId& id, Instant now) const override;
   std::size_t ClaimWaiting(const FunctionIdentity& function, std::span<EventRef> out) override;
   std::size_t ClaimLost(std::span<EventRef> out, Instant now) override;
 
@@ -125,6 +179,7 @@ class InMemory final : public EventQueue {
   }
   std::size_t PurgeDead(const DeadLetterFilter& filter) override;
   QueueStats stats() const override;
+  WaitingEvents waiting(const FunctionIdentity& function) const override;
 
  private:
   News StartNews() RUNLET_REQUIRES(mu_) {
@@ -144,13 +199,16 @@ class InMemory final : public EventQueue {
   }
 
   Shortage ShortageFor(std::size_t events, std::size_t bytes) const RUNLET_REQUIRES(mu_);
-  Lane* FindLane(const FunctionIdentity& function) RUNLET_REQUIRES(mu_) {
+  // nullptr when no such event waits.
+  Event* FindEvent(const RequestId& id) const RUNLET_REQUIRES(mu_);
+  Lane* FindLane(const FunctionIdentity& function) const RUNLET_REQUIRES(mu_) {
     return function.index < lanes_.size() ? lanes_[function.index].get() : nullptr;
   }
   void NeedLane(const FunctionIdentity* function) RUNLET_REQUIRES(mu_);
-  void Accept(EventRef event, News* news) RUNLET_REQUIRES(mu_);
+  void Accept(EventRef event, Instant now, News* news) RUNLET_REQUIRES(mu_);
 
   // A waiting event is owned by its list, as one reference.
+  void MakeWait(Lane* lane, Event* event, Instant now, News* news) RUNLET_REQUIRES(mu_);
   void AppendReady(Lane* lane, Event* event, News* news) RUNLET_REQUIRES(mu_);
   void PrependReady(Lane* lane, Event* event, News* news) RUNLET_REQUIRES(mu_);
   void Delay(Lane* lane, Event* event, Instant wake, News* news) RUNLET_REQUIRES(mu_);
@@ -174,6 +232,7 @@ class InMemory final : public EventQueue {
   const Clock& clock_;
 
   mutable Mutex mu_;
+  DedupKeys dedup_keys_ RUNLET_GUARDED_BY(mu_);
   QueueListener* listener_ RUNLET_GUARDED_BY(mu_) = nullptr;
   TimerWheel timers_ RUNLET_GUARDED_BY(mu_);       // of Events: delayed ones, and ready ones out of order
   TimerWheel lane_timers_ RUNLET_GUARDED_BY(mu_);  // of Lanes
@@ -222,7 +281,7 @@ InMemory::~InMemory() {
   }
 }
 
-absl::Status InMemory::Put(std::span<EventRef> events, Instant) {
+absl::Status InMemory::Put(std::span<EventRef> events, Instant now) {
   if (events.empty()) return absl::OkStatus();  // even where there is no room
   std::size_t bytes = 0;
   for (const EventRef& event : events) bytes += event->payload_bytes;
@@ -235,11 +294,14 @@ absl::Status InMemory::Put(std::span<EventRef> events, Instant) {
     if (dead_.size() >= options_.dead_letters) {
       shortage = {Shortage::Of::kDeadLetters, dead_.size(), options_.dead_letters, events.size()};
     }
+    if (shortage.of == Shortage::Of::kNothing) shortage = dedup_keys_.ShortageFor(events, now);
     if (shortage.of == Shortage::Of::kNothing) {
       news = StartNews();
       // What can fail for lack of memory, before anything has changed.
       for (const EventRef& event : events) NeedLane(event->function);
-      for (EventRef& event : events) Accept(std::move(event), &news);
+      for (EventRef& event : events) {
+        if (!dedup_keys_.Known(*event)) Accept(std::move(event), now, &news);
+      }
     }
   }
   news.Tell();
@@ -262,13 +324,21 @@ void InMemory::NeedLane(const FunctionIdentity* function) {
   lanes_[function->index] = std::make_unique<Lane>(function);
 }
 
-void InMemory::Accept(EventRef event, News* news) {
+void InMemory::Accept(EventRef event, Instant now, News* news) {
   Lane* const lane = FindLane(*event->function);
   ++accepted_;
   bytes_ += event->payload_bytes;
   event->fence = 0;
-  AppendReady(lane, event.Release(), news);
-  TellReady(lane, news);
+  MakeWait(lane, event.Release(), now, news);
+}
+
+void InMemory::MakeWait(Lane* lane, Event* event, Instant now, News* news) {
+  if (const Instant wake = std::min(event->not_before, event->expires); wake > now) {
+    Delay(lane, event, wake, news);
+  } else {
+    AppendReady(lane, event, news);
+    TellReady(lane, news);
+  }
 }
 
 std::size_t InMemory::Claim(const FunctionIdentity& function, std::span<EventRef> out, Instant now, Instant lease) {
@@ -342,14 +412,8 @@ void InMemory::SettleOne(Settlement* settlement, Instant now, absl::Time calenda
       ++event->throttles;
       [[fallthrough]];
     case Settlement::Kind::kRetry: {
-      Lane* const lane = FindLane(*event->function);
-      settlement->event.Release();
-      if (const Instant wake = std::min(settlement->due, event->expires); wake > now) {
-        Delay(lane, event, wake, news);
-      } else {
-        AppendReady(lane, event, news);
-        TellReady(lane, news);
-      }
+      event->not_before = settlement->due;
+      MakeWait(FindLane(*event->function), settlement->event.Release(), now, news);
       return;
     }
     case Settlement::Kind::kRelease:
@@ -427,6 +491,32 @@ std::size_t InMemory::ClaimWaiting(const FunctionIdentity& function, std::span<E
   return claimed;
 }
 
+Event* InMemory::FindEvent(const RequestId& id) const {
+  for (const auto& lane : lanes_) {
+    if (lane == nullptr) continue;
+    for (EventList Lane::*list : {&Lane::expired, &Lane::ready, &Lane::delayed}) {
+      for (Event* event = (lane.get()->*list).front(); event != nullptr; event = event->lane_next) {
+        if (event->id == id) return event;
+      }
+    }
+  }
+  return nullptr;
+}
+
+EventRef InMemory::ClaimOne(const RequestId& id) {
+  MutexLock lock(&mu_);
+  Event* const event = FindEvent(id);
+  return event == nullptr ? EventRef() : HandOut(FindLane(*event->function), event, false);
+}
+
+std::optional<WaitingEvent> InMemory::FindWaiting(const RequestId& id, Instant now) const {
+  MutexLock lock(&mu_);
+  const Event* const event = FindEvent(id);
+  if (event == nullptr) return std::nullopt;
+  return WaitingEvent{event->function, event->attempts,   event->throttles,
+                      event->accepted, event->not_before, event->SpentWaiting(now, event->attempts + 1)};
+}
+
 std::size_t InMemory::ClaimLost(std::span<EventRef> out, Instant now) {
   LetGo(out);
   News news;
@@ -447,7 +537,7 @@ std::size_t InMemory::ClaimLost(std::span<EventRef> out, Instant now) {
   return claimed;
 }
 
-absl::Status InMemory::Redrive(const RequestId& id, EventRef fresh, Instant) {
+absl::Status InMemory::Redrive(const RequestId& id, EventRef fresh, Instant now) {
   News news;
   Shortage shortage;
   EventRef dead;  // let go after the lock
@@ -460,7 +550,7 @@ absl::Status InMemory::Redrive(const RequestId& id, EventRef fresh, Instant) {
       news = StartNews();
       NeedLane(fresh->function);
       dead = dead_.Remove(id);
-      Accept(std::move(fresh), &news);
+      Accept(std::move(fresh), now, &news);
     }
   }
   news.Tell();
@@ -489,6 +579,12 @@ QueueStats InMemory::stats() const {
   return stats;
 }
 
+WaitingEvents InMemory::waiting(const FunctionIdentity& function) const {
+  MutexLock lock(&mu_);
+  const Lane* const lane = FindLane(function);
+  return lane == nullptr ? WaitingEvents() : lane->waiting;
+}
+
 void InMemory::AppendReady(Lane* lane, Event* event, News* news) {
   if (lane->ready.empty() || event->expires >= lane->latest) {
     lane->latest = event->expires;
@@ -499,6 +595,7 @@ void InMemory::AppendReady(Lane* lane, Event* event, News* news) {
   lane->ready.PushBack(event);
   event->place = kReady;
   ++ready_;
+  ++lane->waiting.ready;
   TellDue(event->expires, news);
 }
 
@@ -513,6 +610,7 @@ void InMemory::PrependReady(Lane* lane, Event* event, News* news) {
   lane->ready.PushFront(event);
   event->place = kReady;
   ++ready_;
+  ++lane->waiting.ready;
   TellDue(event->expires, news);
 }
 
@@ -521,6 +619,7 @@ void InMemory::Delay(Lane* lane, Event* event, Instant wake, News* news) {
   lane->delayed.PushBack(event);
   event->place = kDelayed;
   ++delayed_;
+  ++lane->Delayed(*event);
   TellDue(wake, news);
 }
 
@@ -528,6 +627,7 @@ void InMemory::SetAside(Lane* lane, Event* event) {
   lane->expired.PushBack(event);
   event->place = kExpired;
   ++expired_;
+  ++lane->waiting.ready;
   if (!std::exchange(lane->has_expired_mark, true)) expired_lanes_.push_back(lane);
 }
 
@@ -542,14 +642,17 @@ void InMemory::Unlink(Lane* lane, Event* event) {
     case kReady:
       lane->ready.Remove(event);
       --ready_;
+      --lane->waiting.ready;
       break;
     case kDelayed:
       lane->delayed.Remove(event);
       --delayed_;
+      --lane->Delayed(*event);
       break;
     case kExpired:
       lane->expired.Remove(event);
       --expired_;
+      --lane->waiting.ready;
       break;
     default: break;
   }

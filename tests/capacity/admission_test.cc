@@ -186,10 +186,12 @@ TEST_CASE("at the limit of abandoned threads only those who own some are turned 
   CHECK(x.admission.TryAdmit(x.g, false).admitted);
   // One more overruns: its thread cannot be written off.
   CHECK(!x.admission.Abandon(x.g));
+  CHECK(x.admission.abandoned() == 2);
   CHECK(!x.admission.TryAdmit(x.g, false).admitted);
-  x.admission.ComeBack(x.g);
+  x.admission.ComeBack(x.g, false);
+  CHECK(x.admission.abandoned() == 2);
   CHECK(x.admission.TryAdmit(x.g, false).admitted);
-  x.admission.ComeBack(x.f);
+  x.admission.ComeBack(x.f, true);
   CHECK(x.admission.TryAdmit(x.f, false).admitted);
 }
 

@@ -61,8 +61,9 @@ struct Fixture {
     tasks.emplace_back(std::move(run));
     return tasks.back();
   }
-  Task& Post(std::function<void()> run) {
+  Task& Post(std::function<void()> run, bool reserved = false) {
     Task& task = Add(std::move(run));
+    task.reserved = reserved;
     pool.Post(task);
     return task;
   }
@@ -153,30 +154,56 @@ TEST_CASE("a pool grows while work waits and no thread comes free, to its maximu
   }
   f.PassTimeUntil(running, kMax);
   CHECK(f.pool.threads() == kMax);
-  // The watcher looks on, and finds nothing that it may do.
-  f.PassTimeUntil(f.bell.rings, f.bell.rings.count() + 10);
+  for (int i = 0; i < 10; ++i) f.clock.AdvanceBy(absl::Milliseconds(1));
   CHECK(f.pool.threads() == kMax);
   CHECK(running.count() == kMax);
   go_on.Open();
   running.AwaitAtLeast(kMax + 2);
 }
 
-TEST_CASE("extra threads for reserved concurrency come on top of the maximum") {
+TEST_CASE("extra threads come on top of the maximum, for reserved work alone") {
   Fixture f(1);
   f.pool.set_extra_threads(1);
   Latch go_on;
-  Counter running;
-  for (int i = 0; i < 3; ++i) {
-    f.Post([&] {
+  Counter others, reserved;
+  const auto hold = [&](Counter& running) {
+    return [&] {
       running.Add();
       go_on.Wait();
-    });
-  }
-  f.PassTimeUntil(running, 2);
-  f.PassTimeUntil(f.bell.rings, f.bell.rings.count() + 10);
+    };
+  };
+  for (int i = 0; i < 3; ++i) f.Post(hold(others));
+  f.PassTimeUntil(others, 1);
+  for (int i = 0; i < 10; ++i) f.clock.AdvanceBy(absl::Milliseconds(1));
+  CHECK(f.pool.threads() == 1);
+  for (int i = 0; i < 2; ++i) f.Post(hold(reserved), true);
+  f.PassTimeUntil(reserved, 1);
+  for (int i = 0; i < 10; ++i) f.clock.AdvanceBy(absl::Milliseconds(1));
   CHECK(f.pool.threads() == 2);
+  CHECK(others.count() == 1);
+  CHECK(reserved.count() == 1);
   go_on.Open();
-  running.AwaitAtLeast(3);
+  others.AwaitAtLeast(3);
+  reserved.AwaitAtLeast(2);
+}
+
+TEST_CASE("reserved work goes before what waits already") {
+  Fixture f(1);
+  Latch go_on;
+  Counter begun;
+  std::vector<int> order;  // one thread writes it
+  f.Post([&] {
+    begun.Add();
+    go_on.Wait();
+  });
+  f.PassTimeUntil(begun, 1);
+  for (int i = 0; i < 2; ++i) f.Post([&, i] { order.push_back(i); });
+  Counter done;
+  f.Post([&] { order.push_back(9); }, true);
+  f.Post([&] { done.Add(); });
+  go_on.Open();
+  done.AwaitAtLeast(1);
+  CHECK(order == std::vector<int>{9, 0, 1});
 }
 
 TEST_CASE("a pool does not grow before work has waited for 1 ms") {

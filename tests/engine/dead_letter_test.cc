@@ -215,6 +215,19 @@ TEST_CASE("a full dead-letter queue refuses new events, and loses none that it h
   CHECK(engine.Post("a", "{}").ok());  // 1 of 2
 }
 
+TEST_CASE("of a long error message the first 8 KiB are kept") {
+  Simulation sim;
+  const auto fail = [](std::string_view) { return absl::UnavailableError(std::string(3'000'000, 'x')); };
+  REQUIRE(sim.engine().Register("fail", fail).ok());
+  REQUIRE(sim.engine().Post("fail", "{}").ok());
+  sim.RunUntilIdle();
+  const DeadLetter letter = sim.DeadLetters().at(0);
+  CHECK(letter.errors.size() == 3);
+  for (const AttemptError& error : letter.errors) {
+    CHECK(error.error.message == std::string(AttemptErrors::kMessageMax, 'x'));
+  }
+}
+
 TEST_CASE("of many errors the first 9 and the last 9 are kept") {
   const auto errors_after = [](int attempts) {
     Simulation sim;

@@ -307,10 +307,11 @@ TEST_CASE("a hard end before the soft end is the soft end") {
   CHECK(p.sim.Elapsed() == absl::Seconds(4));
 }
 
-TEST_CASE("while it drains a handler may call, but neither start nor post") {
+TEST_CASE("while it drains a handler may call, start and post, and others may not") {
   absl::Status called;
   absl::Status started;
   absl::Status posted;
+  int runs = 0;
   Parking p;
   const auto outer = [&](std::string_view, Context& ctx) {
     ctx.Sleep(absl::Seconds(1));
@@ -319,12 +320,48 @@ TEST_CASE("while it drains a handler may call, but neither start nor post") {
     posted = p.engine().Post("work", "{}").status();
   };
   REQUIRE(p.engine().Register("outer", outer).ok());
-  REQUIRE(p.engine().Register("work", Nothing).ok());
+  REQUIRE(p.engine().Register("work", [&](std::string_view) { ++runs; }).ok());
   REQUIRE(p.engine().Post("outer", "{}").ok());
-  CHECK(p.engine().Drain(absl::Seconds(5), absl::Seconds(5)).completed == 1);
+  CHECK(p.engine().Drain(absl::Seconds(5), absl::Seconds(5)).completed == 2);
   CHECK(called.ok());
-  CHECK(Reason(started) == reason::kEngineClosed);
-  CHECK(Reason(posted) == reason::kEngineClosed);
+  CHECK(started.ok());
+  CHECK(posted.ok());
+  CHECK(runs == 3);
+  CHECK(Reason(p.engine().Post("work", "{}").status()) == reason::kEngineClosed);
+  CHECK(Reason(p.engine().Register("late", Nothing)) == reason::kEngineClosed);
+  CHECK(Reason(p.engine().Remove("work")) == reason::kEngineClosed);
+}
+
+#if defined(__cpp_exceptions)
+TEST_CASE("whatever on_parked throws, every event is handed back") {
+  int parked = 0;
+  Simulation sim({.engine = {.on_parked = [&](const DeadLetter&) {
+                    ++parked;
+                    throw std::runtime_error("full");
+                  }}});
+  REQUIRE(sim.engine().Register("work", Nothing).ok());
+  REQUIRE(sim.engine().PostAll("work", std::vector<std::string>(5, "{}")).ok());
+  CHECK(sim.engine().Drain(absl::ZeroDuration(), absl::ZeroDuration()).parked == 5);
+  CHECK(parked == 5);
+}
+#endif
+
+TEST_CASE("a drain says what its sinks have not taken") {
+  class Refusing final : public DeadLetterQueue {
+   public:
+    absl::Status Put(std::span<const DeadLetter>) override { return absl::UnavailableError("no"); }
+  };
+  Simulation sim;
+  const auto fail = [](std::string_view) { return Permanent(absl::UnavailableError("down")); };
+  const auto refuse = Destination::Callback([](const InvocationRecord&) { return absl::UnavailableError("no"); });
+  const EventInvokeConfig sinks = {.on_failure = refuse, .dead_letter_queue = std::make_shared<Refusing>()};
+  REQUIRE(sim.engine().Register("fail", fail, {.event_invoke = sinks}).ok());
+  REQUIRE(sim.engine().Post("fail", "{}").ok());
+  CHECK(sim.engine().WaitIdle(absl::Seconds(1)).message().find("2 dead letters and records not taken") !=
+        std::string::npos);
+  const DrainReport report = sim.engine().Drain(absl::Seconds(5), absl::Seconds(5));
+  CHECK(report.undelivered == 2);
+  CHECK(report.completed == 0);  // it had ended before
 }
 
 TEST_CASE("a drain accounts for every event, whatever became of it") {

@@ -456,6 +456,150 @@ TEST_CASE("a hundred thousand events of two producers run once each") {
   CHECK(metrics.durations.count() == 2 * kEach);
 }
 
+TEST_CASE("as many events of a function run at once as there are permits and threads, from the first burst on") {
+  for (const bool reserved : {false, true}) {
+    for (const bool at_once : {false, true}) {
+      constexpr int kEvents = 10;
+      Engine engine = Make({.threads = OwnThreads{.max_threads = kEvents}});
+      Counter inside;
+      const auto meet = [&](std::string_view) {
+        inside.Add();
+        inside.AwaitAtLeast(kEvents);  // each waits for all
+      };
+      FunctionConfig config{.timeout = absl::Minutes(5)};
+      if (reserved) config.reserved_concurrency = kEvents;
+      REQUIRE(engine.Register("meet", meet, config).ok());
+      if (at_once) {
+        REQUIRE(engine.PostAll("meet", std::vector<std::string>(kEvents, "{}")).ok());
+      } else {
+        for (int i = 0; i < kEvents; ++i) REQUIRE(engine.Post("meet", "{}").ok());
+      }
+      CHECK(engine.WaitIdle().ok());
+      CHECK(inside.count() == kEvents);
+    }
+  }
+}
+
+TEST_CASE("one event that takes long holds up none of those that were claimed with it") {
+  Engine engine = Make({.threads = OwnThreads{.max_threads = 2}});
+  constexpr int kQuick = 20;
+  Counter quick;
+  const auto work = [&](std::string_view event) {
+    if (event == "slow") return quick.AwaitAtLeast(2 * kQuick);
+    quick.Add();
+  };
+  REQUIRE(engine.Register("work", work, {.timeout = absl::Minutes(5)}).ok());
+  REQUIRE(engine.PostAll("work", std::vector<std::string>(kQuick, "quick")).ok());  // known as quick
+  REQUIRE(engine.WaitIdle().ok());
+  std::vector<std::string> events(kQuick + 1, "quick");
+  events[0] = "slow";
+  REQUIRE(engine.PostAll("work", events).ok());
+  CHECK(engine.WaitIdle().ok());
+}
+
+TEST_CASE("reserved concurrency comes with threads: what others do keeps its owner from none") {
+  Engine engine = Make({.threads = OwnThreads{.max_threads = 2}});
+  Latch latch;
+  Counter begun;
+  const auto hold = [&](std::string_view) {
+    begun.Add();
+    latch.Wait();
+  };
+  REQUIRE(engine.Register("hold", hold, {.timeout = absl::Minutes(5)}).ok());
+  const FunctionConfig vip{.timeout = absl::Minutes(5), .reserved_concurrency = 1};
+  REQUIRE(engine
+              .Register(
+                  "vip", [](std::string_view) { return "served"; }, vip)
+              .ok());
+  std::deque<Future<std::string>> crowd;
+  for (int i = 0; i < 20; ++i) crowd.push_back(engine.Start("hold", "{}"));
+  begun.AwaitAtLeast(2);
+  CHECK(engine.Invoke("vip", "{}").value() == "served");
+  REQUIRE(engine.Post("vip", "{}").ok());
+  while (engine.Metrics("vip").value().invocations < 2) std::this_thread::yield();
+  CHECK(begun.count() == 2);  // the crowd gets no thread of the reserved one's
+  latch.Open();
+  for (Future<std::string>& call : crowd) CHECK(std::move(call).Get().ok());
+}
+
+#if defined(__cpp_exceptions)
+TEST_CASE("a host's post that throws is asked again, and nothing is lost") {
+  HostPool pool(2);
+  std::atomic<int> refusals{5};
+  const HostThreads threads = pool.threads();
+  Engine engine = Make({.threads = HostThreads{[&](std::function<void()> work) {
+                          if (refusals.fetch_sub(1) > 0) throw std::runtime_error("full");
+                          threads.post(std::move(work));
+                        }}});
+  REQUIRE(engine.Register(kNumber, [](const In& event) { return event.value; }, {.timeout = absl::Minutes(5)}).ok());
+  REQUIRE(engine.Post(kNumber, {1}).ok());
+  CHECK(engine.Invoke(kNumber, {2}).value() == 2);
+  CHECK(engine.WaitIdle().ok());
+  CHECK(engine.Metrics("number").value().invocations == 2);
+}
+
+TEST_CASE("an interceptor that throws ends the execution, as a handler does") {
+  class Throwing final : public Interceptor {
+   public:
+    absl::Status BeforeHandler(Context&) override { throw std::runtime_error("no"); }
+  } throwing;
+  for (const RunOn run_on : {RunOn::kPool, RunOn::kCaller}) {
+    Engine engine = Make({.concurrency = 1, .interceptor = &throwing});
+    REQUIRE(engine.Register(kNumber, [](const In& event) { return event.value; }, {.run_on = run_on}).ok());
+    for (int i = 0; i < 3; ++i) CHECK(TypeOfError(engine.Invoke(kNumber, {1}).status()) == "std::runtime_error");
+  }
+}
+#endif
+
+TEST_CASE("a payload that calls the engine as it ends is told that the engine is closed") {
+  struct Speaks {
+    explicit Speaks(std::function<void()> its_last_words) : last_words(std::move(its_last_words)) {}
+    Speaks(Speaks&& other) noexcept : last_words(std::exchange(other.last_words, nullptr)) {}
+    ~Speaks() {
+      if (last_words) last_words();
+    }
+    std::function<void()> last_words;
+  };
+  static constexpr Function<Speaks, void> kSpeak{"speak"};
+  int spoken = 0, refused = 0;
+  {
+    std::optional<Engine> engine(Make({}));
+    const auto fail = [](const Speaks&) { return Permanent(absl::UnavailableError("down")); };
+    REQUIRE(engine->Register(kSpeak, fail).ok());
+    REQUIRE(engine->Register("other", [](std::string_view) {}).ok());
+    for (int i = 0; i < 20; ++i) {
+      REQUIRE(engine
+                  ->Post(kSpeak, Speaks([&, engine = &*engine] {
+                           ++spoken;
+                           refused += engine->Post("other", "{}").ok() ? 0 : 1;
+                           refused += engine->Invoke("other", "{}").ok() ? 0 : 1;
+                           refused += engine->Register("more", [](std::string_view) {}).ok() ? 0 : 1;
+                           refused += engine->dead_letters().List().empty() ? 0 : 1;
+                         }))
+                  .ok());
+    }
+    REQUIRE(engine->WaitIdle().ok());
+    CHECK(engine->dead_letters().size() == 20);
+    spoken = refused = 0;
+  }
+  CHECK(spoken == 20);
+  CHECK(refused >= 60);
+}
+
+TEST_CASE("no more threads are replaced than max_abandoned says, and none is replaced where it is 0") {
+  for (const int limit : {0, 2}) {
+    Engine engine = Make({.threads = OwnThreads{.max_threads = 4}, .max_abandoned = limit});
+    Latch latch;
+    const auto hang = [&](std::string_view) { latch.Wait(); };
+    REQUIRE(engine.Register("hang", hang, {.timeout = absl::Milliseconds(1)}).ok());
+    std::deque<Future<std::string>> calls;
+    for (int i = 0; i < 4; ++i) calls.push_back(engine.Start("hang", "{}"));
+    for (Future<std::string>& call : calls) CHECK(!std::move(call).Get().ok());
+    CHECK(engine.abandoned() <= limit);
+    latch.Open();
+  }
+}
+
 TEST_CASE("events, calls and started calls at once add up") {
   constexpr int kEach = 3'000;
   Engine engine = Make({.concurrency = 2 * kEach});

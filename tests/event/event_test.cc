@@ -98,7 +98,7 @@ TEST_CASE("a new event has made no attempt and never expires") {
   CHECK(event->fence == 0);
   CHECK(event->attempts == 0);
   CHECK(event->throttles == 0);
-  CHECK(event->errors == nullptr);
+  CHECK(event->details == nullptr);
   CHECK(!event->armed());
 }
 

@@ -12,9 +12,14 @@
 #include "tests/catch.h"
 
 namespace runlet {
-namespace {
 
 struct Plain {
+  int value = 0;
+};
+
+namespace {
+
+struct Hidden {
   int value = 0;
 };
 struct SameSize {
@@ -67,6 +72,23 @@ TEST_CASE("another copy of a type's entry is the same type") {
   Type larger = copy;
   ++larger.size;
   CHECK(!SameType(&larger, TypeOf<Plain>()));
+}
+
+TEST_CASE("a local name may be another type's elsewhere: only the entry itself is the same") {
+  struct Local {};
+  for (const Type* type : {TypeOf<Hidden>(), TypeOf<Local>(), TypeOf<std::vector<Hidden>>()}) {
+    INFO(type->name);
+    const Type copy = *type;
+    CHECK(!SameType(&copy, type));
+    CHECK(SameType(type, type));
+  }
+}
+
+TEST_CASE("a name with brackets of its own is told whole") {
+  using Owns = std::pair<std::unique_ptr<int[]>, std::unique_ptr<int>>;
+  using Points = std::pair<std::unique_ptr<int[]>, std::string*>;
+  CHECK(TypeOf<Owns>()->name != TypeOf<Points>()->name);
+  CHECK(!SameType(TypeOf<Owns>(), TypeOf<Points>()));
 }
 
 TEST_CASE("a type that cannot be copied says so") {

@@ -705,6 +705,108 @@ TEST_CASE("a claim without a lease is never lost") {
   CHECK(t.Settle(Kind::kDone, claimed[0]));
 }
 
+// --- Delayed and keyed events ---
+
+TEST_CASE("an event that is put for later waits until then, or until it is too old") {
+  AnyQueueTest t;
+  std::vector<EventRef> events;
+  events.push_back(NewEvent(t.a, 1, t.now(), {t.In(100)}));
+  events[0]->not_before = t.In(10);
+  events.push_back(NewEvent(t.a, 2, t.now(), {t.In(5)}));
+  events[1]->not_before = t.In(10);
+  REQUIRE(t.queue->Put(events, t.now()).ok());
+  CHECK(t.queue->stats().delayed == 2);
+  CHECK(t.queue->waiting(t.a).delayed == 2);
+  CHECK(t.Claim(t.a).empty());
+  t.clock.AdvanceBy(absl::Nanoseconds(5));
+  t.queue->Advance(t.now());
+  EventRef expired[4];
+  REQUIRE(t.queue->ClaimExpired(expired, t.now(), false) == 1);
+  CHECK(expired[0]->id == Id(2));
+  t.clock.AdvanceBy(absl::Nanoseconds(5));
+  t.queue->Advance(t.now());
+  CHECK(Numbers(t.Claim(t.a)) == Ints{1});
+}
+
+EventRef Keyed(const FunctionIdentity& function, int n, Instant now, std::string key, Instant until) {
+  EventRef event = NewEvent(function, n, now);
+  event->NeedDetails().dedup_key = std::move(key);
+  event->details->dedup_until = until;
+  return event;
+}
+
+TEST_CASE("an event whose key is remembered is not accepted again, and gets the first one's id") {
+  AnyQueueTest t;
+  const auto put = [&](const FunctionIdentity& function, int n, std::string key) {
+    EventRef event = Keyed(function, n, t.now(), std::move(key), t.In(60));
+    REQUIRE(t.queue->Put({&event, 1}, t.now()).ok());
+    return event ? event->id : Id(n);
+  };
+  CHECK(put(t.a, 1, "k") == Id(1));
+  CHECK(put(t.a, 2, "k") == Id(1));
+  CHECK(put(t.a, 3, "other") == Id(3));
+  CHECK(put(t.b, 4, "k") == Id(4));  // each function has keys of its own
+  CHECK(t.queue->stats().accepted == 3);
+  // Also once the first has ended.
+  const std::vector<EventRef> claimed = t.Claim(t.a, 1);
+  REQUIRE(t.Settle(Kind::kDone, claimed[0]));
+  CHECK(put(t.a, 5, "k") == Id(1));
+  t.clock.AdvanceBy(absl::Nanoseconds(60));
+  CHECK(put(t.a, 6, "k") == Id(6));
+  CHECK(t.queue->stats().accepted == 4);
+}
+
+TEST_CASE("one waiting event is claimed by its id, whatever it waits for") {
+  AnyQueueTest t;
+  REQUIRE(t.PutAll(t.a, 1, 3).ok());
+  const std::vector<EventRef> claimed = t.Claim(t.a, 1);
+  REQUIRE(t.Settle(Kind::kRetry, claimed[0], t.In(10)));
+  for (const int n : {2, 1}) {
+    EventRef event = t.queue->ClaimOne(Id(n));
+    REQUIRE(event);
+    CHECK(event->id == Id(n));
+    CHECK(event->attempts == (n == 1 ? 1 : 0));
+    CHECK(!t.queue->ClaimOne(Id(n)));  // it is claimed
+    REQUIRE(t.Settle(Kind::kDone, event));
+  }
+  CHECK(!t.queue->ClaimOne(Id(99)));
+  CHECK(Numbers(t.Claim(t.a)) == Ints{3});
+  CHECK(!t.queue->ClaimOne(Id(3)));  // it runs
+}
+
+TEST_CASE("a waiting event is found by its id, with where its time went") {
+  AnyQueueTest t;
+  REQUIRE(t.Put(t.a, 1).ok());
+  t.clock.AdvanceBy(absl::Nanoseconds(2));
+  std::optional<WaitingEvent> found = t.queue->FindWaiting(Id(1), t.now());
+  REQUIRE(found.has_value());
+  CHECK(found->function == &t.a);
+  CHECK(found->attempts == 0);
+  CHECK(found->spent.queued == absl::Nanoseconds(2));
+  CHECK(found->spent.total() == absl::Nanoseconds(2));
+  std::vector<EventRef> claimed = t.Claim(t.a);
+  CHECK(!t.queue->FindWaiting(Id(1), t.now()).has_value());
+  claimed[0]->EndWait(t.now(), 1);
+  claimed[0]->EndAttempt(t.now(), Instant::Never(), t.now());
+  REQUIRE(t.Settle(Kind::kRetry, claimed[0], t.In(10)));
+  CHECK(t.queue->waiting(t.a).backing_off == 1);
+  t.clock.AdvanceBy(absl::Nanoseconds(4));
+  found = t.queue->FindWaiting(Id(1), t.now());
+  REQUIRE(found.has_value());
+  CHECK(found->attempts == 1);
+  CHECK(found->not_before == t.In(6));
+  CHECK(found->spent.queued == absl::Nanoseconds(2));
+  CHECK(found->spent.backing_off == absl::Nanoseconds(4));
+  t.clock.AdvanceBy(absl::Nanoseconds(8));
+  t.queue->Advance(t.now());
+  CHECK(t.queue->waiting(t.a).ready == 1);
+  CHECK(t.queue->waiting(t.a).backing_off == 0);
+  found = t.queue->FindWaiting(Id(1), t.now());
+  REQUIRE(found.has_value());
+  CHECK(found->spent.queued == absl::Nanoseconds(4));
+  CHECK(found->spent.backing_off == absl::Nanoseconds(10));
+}
+
 // --- Dead letters ---
 
 TEST_CASE("a dead letter says what became of the event") {
@@ -713,8 +815,7 @@ TEST_CASE("a dead letter says what became of the event") {
   const absl::Time accepted_at = t.clock.Calendar();
   t.clock.AdvanceBy(absl::Seconds(3));
   const std::vector<EventRef> claimed = t.Claim(t.a);
-  claimed[0]->errors = std::make_unique<AttemptErrors>();
-  claimed[0]->errors->Add({1, t.clock.Calendar(), {"E", "because"}});
+  claimed[0]->NeedDetails().errors.Add({1, t.clock.Calendar(), {"E", "because"}});
   Settlement settlement = QueueTest::As(Kind::kDead, claimed[0]);
   settlement.condition = Condition::kNotRetryable;
   REQUIRE(t.Settle(settlement));

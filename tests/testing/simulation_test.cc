@@ -308,6 +308,11 @@ class Miscounting final : public EventQueue {
   std::size_t ClaimExpired(std::span<EventRef> out, Instant now, bool everything) override {
     return queue_->ClaimExpired(out, now, everything);
   }
+  EventRef ClaimOne(const RequestId& id) override { return queue_->ClaimOne(id); }
+  std::optional<WaitingEvent> FindWaiting(const RequestId& id, Instant now) const override {
+    return queue_->FindWaiting(id, now);
+  }
+  WaitingEvents waiting(const FunctionIdentity& f) const override { return queue_->waiting(f); }
   std::size_t ClaimWaiting(const FunctionIdentity& f, std::span<EventRef> out) override {
     return queue_->ClaimWaiting(f, out);
   }

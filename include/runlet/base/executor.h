@@ -19,6 +19,8 @@ class Work {
   virtual void Drop() = 0;
 
   Work* next = nullptr;  // for the executor that holds it
+  // Runs on a permit that its function has reserved: other work must not keep it from getting a thread.
+  bool reserved = false;
 
  protected:
   ~Work() = default;

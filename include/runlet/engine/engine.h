@@ -32,9 +32,10 @@ template <typename In, typename Out>
 class BoundFunction;
 
 struct DrainReport {
-  std::uint64_t completed = 0;  // events that ended during the drain
-  std::uint64_t parked = 0;     // events handed to EngineOptions::on_parked, or left to the durable queue
-  int abandoned = 0;            // threads left behind in handlers that did not return
+  std::uint64_t completed = 0;    // events that ended during the drain
+  std::uint64_t parked = 0;       // events handed to EngineOptions::on_parked, or left to the durable queue
+  std::uint64_t undelivered = 0;  // dead letters and records that their queues and destinations had not taken
+  int abandoned = 0;              // threads left behind in handlers that did not return
 };
 
 // Thread-safe. Three verbs, three promises:

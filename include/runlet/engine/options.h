@@ -28,7 +28,8 @@ struct OwnThreads {
   // concurrency get threads on top of it.
   int max_threads = 0;
 };
-// Runs what it is given once, on any thread, and never inside the call. Deadlines are cooperative.
+// Runs what it is given once, on any thread, and never inside the call. Deadlines are cooperative. May throw when it
+// has no room: then it is asked again, every 10 ms.
 struct HostThreads {
   std::function<void(std::function<void()>)> post;
 };

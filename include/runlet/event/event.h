@@ -20,6 +20,7 @@
 #include "runlet/event/lineage.h"
 #include "runlet/event/request_id.h"
 #include "runlet/event/status.h"
+#include "runlet/event/time_split.h"
 #include "runlet/event/type.h"
 
 namespace runlet {
@@ -34,6 +35,7 @@ enum class Condition : std::uint8_t {
   kRecursionLimit,           // its lineage had invoked the function 16 times: no attempt was made
   kFunctionRemoved,          // the function was removed while the event waited
   kUndecodable,              // the function was replaced by one of another event type, which cannot read the event
+  kCancelled,                // Engine::Cancel; no dead letter
   kParked,                   // handed back by Drain
   kPurged,                   // removed by the host
 };
@@ -46,10 +48,11 @@ struct AttemptError {
   FunctionError error;
 };
 
-// The errors of an event's attempts: the first 9 and the last 9.
+// The errors of an event's attempts: the first 9 and the last 9, of each message the first 8 KiB.
 class AttemptErrors {
  public:
   static constexpr std::size_t kKept = 9;
+  static constexpr std::size_t kMessageMax = 8192;
 
   void Add(AttemptError error);
   // In order of attempts.
@@ -59,6 +62,15 @@ class AttemptErrors {
   std::vector<AttemptError> first_;
   std::vector<AttemptError> last_;  // a ring once it has kKept
   std::size_t oldest_ = 0;
+};
+
+// What few events have.
+struct EventDetails {
+  AttemptErrors errors;
+  TimeSplit spent;  // until `since`
+  Instant since;
+  std::string dedup_key;  // another event with this key is not accepted until `dedup_until`
+  Instant dedup_until;
 };
 
 class EventRef;
@@ -80,12 +92,25 @@ class Event : public TimerLink {
   const CodecOps* codec = nullptr;  // nullptr: cannot become bytes
   Instant accepted;
   Instant expires = Instant::Never();
+  Instant not_before;             // of the next attempt
   std::uint64_t fence = 0;        // for the queue: changes with every claim
   std::size_t payload_bytes = 0;  // what the event counts against the queue's byte limit
-  std::unique_ptr<AttemptErrors> errors;
+  std::unique_ptr<EventDetails> details;
   int attempts = 0;   // begun, this one included
   int throttles = 0;  // refusals since the last attempt
   Lineage lineage;    // of the handler that posted it, its own invocation included
+
+  EventDetails& NeedDetails();
+  // Where its time went, if it waits until `now` for attempt number `next`.
+  TimeSplit SpentWaiting(Instant now, int next) const;
+  // Notes that it has waited until `now` for attempt number `next`. An event that was never tried, nor turned away,
+  // needs no note: it was queued.
+  void EndWait(Instant now, int next);
+  // Notes an attempt that began where EndWait() has left off, was asked to stop at `asked` and ended at `now`.
+  void EndAttempt(Instant started, Instant asked, Instant now);
+  std::vector<AttemptError> ErrorList() const {
+    return details == nullptr ? std::vector<AttemptError>() : details->errors.List();
+  }
 
   // For the queue while the event waits there: its neighbours among those of its function, and which list that is. The
   // TimerLink is free for a timer meanwhile.

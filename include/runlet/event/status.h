@@ -37,6 +37,7 @@ inline constexpr std::string_view kReservedFunctionConcurrentInvocationLimitExce
 inline constexpr std::string_view kAbandonedExecutionLimitExceeded = "AbandonedExecutionLimitExceeded";
 inline constexpr std::string_view kEventQueueFull = "EventQueueFull";
 inline constexpr std::string_view kDeadLetterQueueFull = "DeadLetterQueueFull";
+inline constexpr std::string_view kDedupKeysFull = "DedupKeysFull";
 inline constexpr std::string_view kDestinationBacklogFull = "DestinationBacklogFull";
 inline constexpr std::string_view kRecursiveInvocation = "RecursiveInvocation";
 inline constexpr std::string_view kEngineClosed = "EngineClosed";

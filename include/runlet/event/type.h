@@ -20,6 +20,7 @@ struct Type {
   void (*move)(void* from, void* to);        // constructs *to; *from stays to be destroyed
   void (*copy)(const void* from, void* to);  // nullptr: not copyable
   void (*destroy)(void* value);
+  bool global;  // the name means the same type everywhere in the program
 };
 
 namespace internal_type {
@@ -34,8 +35,15 @@ constexpr std::string_view Name() {
   } else {
     std::string_view text = __PRETTY_FUNCTION__;
     text.remove_prefix(text.find("T = ") + 4);
-    return text.substr(0, text.find_first_of(";]"));
+    // gcc goes on with "; " and what std::string_view is; brackets of T's own may come before.
+    const std::size_t more = text.find("; std::string_view");
+    return text.substr(0, more != text.npos ? more : text.rfind(']'));
   }
+}
+
+constexpr bool IsGlobal(std::string_view name) {
+  return name.find("anonymous") == name.npos && name.find('(') == name.npos && name.find("lambda") == name.npos &&
+         name.find("unnamed") == name.npos;
 }
 
 template <typename T>
@@ -45,12 +53,13 @@ struct Of {
     if constexpr (std::copy_constructible<T>) ::new (to) T(*static_cast<const T*>(from));
   }
   static void Destroy(void* value) { static_cast<T*>(value)->~T(); }
-  static constexpr Type kType = {Name<T>(), sizeof(T), alignof(T), &Move, std::copy_constructible<T> ? &Copy : nullptr,
-                                 &Destroy};
+  static constexpr Type kType = {
+      Name<T>(), sizeof(T),          alignof(T), &Move, std::copy_constructible<T> ? &Copy : nullptr,
+      &Destroy,  IsGlobal(Name<T>())};
 };
 template <>
 struct Of<void> {
-  static constexpr Type kType = {"void", 0, 1, [](void*, void*) {}, [](const void*, void*) {}, [](void*) {}};
+  static constexpr Type kType = {"void", 0, 1, [](void*, void*) {}, [](const void*, void*) {}, [](void*) {}, true};
 };
 
 }  // namespace internal_type
@@ -60,8 +69,11 @@ constexpr const Type* TypeOf() {
   return &internal_type::Of<T>::kType;
 }
 
-// Two shared libraries may each have their own copy of a type's entry: then the names decide.
-inline bool SameType(const Type* a, const Type* b) { return a == b || (a->size == b->size && a->name == b->name); }
+// Two shared libraries may each have their own copy of a type's entry: then the names decide, unless they are local
+// names (of an anonymous namespace, or inside a function), which two types may share.
+inline bool SameType(const Type* a, const Type* b) {
+  return a == b || (a->global && b->global && a->size == b->size && a->name == b->name);
+}
 
 }  // namespace runlet
 

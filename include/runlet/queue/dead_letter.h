@@ -30,6 +30,7 @@ struct DeadLetter {
   std::vector<AttemptError> errors;  // of the first 9 attempts and the last 9
   absl::Time accepted_at;
   absl::Time died_at;
+  TimeSplit spent;  // between the two
   EventRef event;
 
   // The event as bytes. FailedPrecondition where its type had no codec when the function was registered.

@@ -61,6 +61,24 @@ struct QueueStats {
   std::size_t bytes = 0;  // of the payloads of waiting and running events
 };
 
+// Of one function. Ready events that have fallen due and were not looked at yet count as what they were.
+struct WaitingEvents {
+  std::size_t ready = 0;
+  std::size_t delayed = 0;      // by PostOptions
+  std::size_t backing_off = 0;  // from a failed attempt
+  std::size_t throttled = 0;    // from a refusal for lack of capacity
+};
+
+// A waiting event, as it was looked at.
+struct WaitingEvent {
+  const FunctionIdentity* function = nullptr;
+  int attempts = 0;
+  int throttles = 0;
+  Instant accepted;
+  Instant not_before;
+  TimeSplit spent;
+};
+
 // Told by the queue when a function has ready events. Called without locks held; may call the queue.
 class QueueListener {
  public:
@@ -85,7 +103,9 @@ class EventQueue {
   virtual void Attach(QueueListener* listener) = 0;
 
   // Accepts all of `events`, which are taken, or none, which stay. Returns once they are as safe as durability() says.
-  // Their ids are unique among the events and dead letters of the queue.
+  // Their ids are unique among the events and dead letters of the queue. Excepted is an event whose function has, by
+  // now, a dedup_key like its own remembered: it stays, gets the id of the event that was accepted then, and is none.
+  // (Two of one batch are never compared with each other.)
   [[nodiscard]] virtual absl::Status Put(std::span<EventRef> events, Instant now) = 0;
 
   // Up to out.size() ready events of `function`, oldest first. Each counts one attempt more, has a new fence, and is
@@ -101,6 +121,10 @@ class EventQueue {
   virtual Instant Advance(Instant now) = 0;
   // Claims, without counting an attempt, waiting events that have expired (`everything`: all that wait).
   virtual std::size_t ClaimExpired(std::span<EventRef> out, Instant now, bool everything) = 0;
+  // The waiting event `id`, as ClaimExpired; empty if no such event waits. May have to look at all that wait.
+  virtual EventRef ClaimOne(const RequestId& id) = 0;
+  // Where the waiting event `id` is; empty if no such event waits. May have to look at all that wait.
+  virtual std::optional<WaitingEvent> FindWaiting(const RequestId& id, Instant now) const = 0;
   // Up to out.size() waiting events of `function`, ready or delayed, as ClaimExpired.
   virtual std::size_t ClaimWaiting(const FunctionIdentity& function, std::span<EventRef> out) = 0;
 
@@ -123,16 +147,20 @@ class EventQueue {
   virtual std::size_t PurgeDead(const DeadLetterFilter& filter) = 0;
 
   virtual QueueStats stats() const = 0;
+  // What waits of `function`.
+  virtual WaitingEvents waiting(const FunctionIdentity& function) const = 0;
 };
 
 struct MemoryQueueOptions {
   std::size_t events = 100'000;                // waiting and running; 1 to 10,000,000
   std::size_t bytes = std::size_t{256} << 20;  // of their payloads; a typed event counts its sizeof
   std::size_t dead_letters = 10'000;           // when reached, Put is refused; 1 to 10,000,000
+  std::size_t dedup_keys = 100'000;            // remembered; when reached, events with a key are refused
 };
 
 // Events in the process's memory. `clock` and the queue belong to the engine that it is given to.
-// Put is refused with ResourceExhausted and the numbers when a limit is reached (EventQueueFull, DeadLetterQueueFull);
+// Put is refused with ResourceExhausted and the numbers when a limit is reached (EventQueueFull, DeadLetterQueueFull,
+// DedupKeysFull);
 // an event that was accepted becomes a dead letter even beyond that limit.
 std::unique_ptr<EventQueue> MemoryQueue(const MemoryQueueOptions& options, const Clock& clock);
 
