@@ -91,8 +91,8 @@ std::string Explain(const absl::Status& status) {
   if (std::optional<runlet::FunctionError> error = runlet::FunctionErrorOf(status)) {
     return fmt::format("it ran and failed: {}: {}", error->type, error->message);
   }
-  if (std::string_view reason = runlet::Reason(status); !reason.empty()) {
-    return fmt::format("it never ran, for lack of capacity or room: try later ({})", reason);
+  if (absl::IsResourceExhausted(status)) {
+    return fmt::format("it never ran, for lack of capacity or room: try later ({})", runlet::Reason(status));
   }
   return fmt::format("it never ran, and will not: {}", status.ToString());
   // [/errors]

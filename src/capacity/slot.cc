@@ -1,5 +1,8 @@
 #include "capacity/slot.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <thread>
 
@@ -59,6 +62,7 @@ thread_local constinit Slots::Hint Slots::hint_{0, nullptr};
 
 Slot& Slots::TakeAnother() {
   Slot* slot = FindFree();
+  slot->thread_.store(static_cast<int>(::syscall(SYS_gettid)), std::memory_order_relaxed);
   hint_ = {serial_, slot};
   return *slot;
 }

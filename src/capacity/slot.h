@@ -99,6 +99,9 @@ class alignas(64) Slot {
   // Whether the run was ended by others than its own thread, which is still in it.
   bool taken_away() const { return (run_.load(std::memory_order_acquire) & 3) >= kBeingTaken; }
 
+  // The thread that had the slot last, as the system numbers it.
+  int thread() const { return thread_.load(std::memory_order_relaxed); }
+
   std::atomic<std::uint32_t>& stop() { return stop_; }
   Random& random() { return random_; }
   RequestId NewId() {
@@ -127,6 +130,7 @@ class alignas(64) Slot {
   std::atomic<std::uint64_t> run_{kIdle};  // generation << 2 | phase
   std::atomic<std::int64_t> deadline_{kForeverNs};
   std::atomic<Watched*> shown_{nullptr};
+  std::atomic<int> thread_{0};
   std::atomic<std::uint32_t> looks_{0};
   Watched* watched_ = nullptr;  // read only by who won kBeingTaken
   std::uint64_t generation_ = 0;
@@ -156,7 +160,7 @@ class Slots {
   bool accepting() const;
   // Calls `look` with every run that is shown. It must be short: a run that ends meanwhile waits for it.
   template <typename F>
-  void Look(F look);
+  void Look(F look) const;
   // Asks every execution to stop.
   void StopAll(std::uint32_t reason, void (*unblock)(void* arg, const std::atomic<std::uint32_t>*), void* arg);
   // Keeps `code` until no slot protects it, then destroys it on the thread that sees that first. nullptr: only look.
@@ -184,7 +188,7 @@ class Slots {
 };
 
 template <typename F>
-void Slots::Look(F look) {
+void Slots::Look(F look) const {
   const std::size_t count = count_.load(std::memory_order_acquire);
   for (std::size_t i = 0; i < count; ++i) slots_.Get(i)->looks_.fetch_add(1, std::memory_order_seq_cst);
   HeavyFence();

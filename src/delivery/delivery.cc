@@ -87,6 +87,31 @@ DeadLetter ParkedEvent(const EventRef& event, const Clock& clock, Instant now) {
   return letter;
 }
 
+absl::Status CheckPostOptions(const FunctionEntry& entry, const EventInvokeConfig& config, const PostOptions& options,
+                              std::size_t events) {
+  if (options.delay < absl::ZeroDuration() ||
+      (options.delay > absl::ZeroDuration() && options.delay >= config.maximum_event_age)) {
+    return absl::InvalidArgumentError(
+        fmt::format("function \"{}\": a delay of {} is outside its range of 0 to below the maximum_event_age of {}",
+                    entry.name, absl::FormatDuration(options.delay), absl::FormatDuration(config.maximum_event_age)));
+  }
+  if (options.dedup_key.empty()) return absl::OkStatus();
+  if (events != 1) {
+    return absl::InvalidArgumentError(
+        fmt::format("function \"{}\": a dedup_key is of one event, but {} are posted", entry.name, events));
+  }
+  if (options.dedup_key.size() > kDedupKeyMax) {
+    return absl::InvalidArgumentError(fmt::format("function \"{}\": dedup_key has {} bytes: the limit is {}",
+                                                  entry.name, options.dedup_key.size(), kDedupKeyMax));
+  }
+  if (options.dedup_window < absl::Milliseconds(1) || options.dedup_window > absl::Hours(24)) {
+    return absl::InvalidArgumentError(
+        fmt::format("function \"{}\": dedup_window is {}, outside its range of 1ms to 24h", entry.name,
+                    absl::FormatDuration(options.dedup_window)));
+  }
+  return absl::OkStatus();
+}
+
 // The host's code: whatever it does, the next event has its turn.
 void HandBack(const std::function<void(const DeadLetter&)>& parked, const DeadLetter& letter) {
 #if defined(__cpp_exceptions)
@@ -123,11 +148,12 @@ void Delivery::AddLane(FunctionEntry& entry) {
 
 // ---- acceptance ----
 
-absl::Status Delivery::Post(FunctionEntry& entry, std::span<const Ask> asks, std::span<RequestId> ids) {
+absl::Status Delivery::Post(FunctionEntry& entry, std::span<const Ask> asks, std::span<RequestId> ids,
+                            const PostOptions& options) {
   const Execution* const caller = invoker_.Caller();
-  if (caller == nullptr) return Accept(entry, asks, ids, {}, Life::kOpen);
+  if (caller == nullptr) return Accept(entry, asks, ids, options, {}, Life::kOpen);
   // What handlers post is part of what a drain lets end.
-  return Accept(entry, asks, ids, invoker_.LineageOf(caller), Life::kDraining);
+  return Accept(entry, asks, ids, options, invoker_.LineageOf(caller), Life::kDraining);
 }
 
 absl::Status Delivery::PostRecord(std::string_view function, const InvocationRecord& record) {
@@ -142,15 +168,16 @@ absl::Status Delivery::PostRecord(std::string_view function, const InvocationRec
   lineage.Add(*record.event->function);
   RequestId id;
   // Part of the events that a drain lets end.
-  return Accept(*entry, {&ask, 1}, {&id, 1}, std::move(lineage), Life::kDraining);
+  return Accept(*entry, {&ask, 1}, {&id, 1}, {}, lineage, Life::kDraining);
 }
 
 absl::Status Delivery::Accept(FunctionEntry& entry, std::span<const Ask> asks, std::span<RequestId> ids,
-                              const Lineage& lineage, Life until) {
+                              const PostOptions& options, const Lineage& lineage, Life until) {
   const CodeHold hold(wiring_.slots, entry);
   const Code* const code = hold.code();
   Slot& slot = hold.slot();
   const Accepting accepting(invoker_, slot);
+  bool accepted = true;
   absl::Status status = [&]() -> absl::Status {
     if (invoker_.life() > until) return invoker_.Closed(entry.name);
     if (code == nullptr) return Invoker::NotFound(entry.name);
@@ -168,6 +195,7 @@ absl::Status Delivery::Accept(FunctionEntry& entry, std::span<const Ask> asks, s
                                  "the limit is {}",
                                  entry.name, feed_.records(), limits_.records));
     }
+    if (absl::Status check = CheckPostOptions(entry, config, options, asks.size()); !check.ok()) return check;
     const Instant now = wiring_.clock.Now();
     absl::InlinedVector<EventRef, 1> events;
     events.reserve(asks.size());
@@ -181,10 +209,21 @@ absl::Status Delivery::Accept(FunctionEntry& entry, std::span<const Ask> asks, s
       e.accepted = now;
       e.expires = now.After(Nanos(config.maximum_event_age));
       if (!lineage.empty()) e.lineage = lineage;
+      if (options.delay > absl::ZeroDuration() && !RUNLET_PLANTED("delay-ignored")) e.not_before = now.After(Nanos(options.delay));
+      if (!options.dedup_key.empty()) {
+        e.NeedDetails().dedup_key = options.dedup_key;
+        e.details->dedup_until = now.After(Nanos(options.dedup_window));
+      }
       events.push_back(*std::move(event));
     }
-    return queue_.Put({events.data(), events.size()}, now);
+    if (absl::Status put = queue_.Put({events.data(), events.size()}, now); !put.ok()) return put;
+    if (const EventRef& known = events.front(); known) {
+      ids.front() = known->id;
+      accepted = false;
+    }
+    return absl::OkStatus();
   }();
+  if (status.ok() && !accepted) return status;
   if (!status.ok()) return invoker_.Refuse(entry, std::move(status));
   slot.meter(entry).received.Add(asks.size());
   if (invoker_.observed()) {
@@ -382,7 +421,7 @@ Settlement Delivery::Decide(EventRef event, std::uint64_t fence, const EventInvo
   const Instant now = attempt.ended;
   event->EndAttempt(attempt.started, attempt.asked_to_stop, now);
   event->details->errors.Add({event->attempts, wiring_.clock.Calendar(), error.value_or(FunctionError{})});
-  if (attempt.cancelled) return End(std::move(event), fence, Condition::kCancelled);
+  if (attempt.cancelled && !RUNLET_PLANTED("cancelled-retried")) return End(std::move(event), fence, Condition::kCancelled);
   if (IsPermanent(status)) return End(std::move(event), fence, Condition::kNotRetryable);
   if (event->attempts > config.maximum_retry_attempts + (RUNLET_PLANTED("one-attempt-more") ? 1 : 0))
     return End(std::move(event), fence, Condition::kRetriesExhausted);

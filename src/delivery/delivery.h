@@ -35,7 +35,8 @@ class Delivery final : public QueueListener, public CapacityListener {
 
   // Event: accepts one event for each of `asks`, all or none, and writes their ids to `ids`, which
   // is as long.
-  absl::Status Post(FunctionEntry& entry, std::span<const Ask> asks, std::span<RequestId> ids);
+  absl::Status Post(FunctionEntry& entry, std::span<const Ask> asks, std::span<RequestId> ids,
+                    const PostOptions& options);
   absl::Status Redrive(const RequestId& id, RequestId* new_id);
 
   // Does what is due; returns when to call again.
@@ -67,8 +68,8 @@ class Delivery final : public QueueListener, public CapacityListener {
 
   absl::Status PostRecord(std::string_view function, const InvocationRecord& record);
   // Post, while the engine is no closer to its end than `until`.
-  absl::Status Accept(FunctionEntry& entry, std::span<const Ask> asks, std::span<RequestId> ids, const Lineage& lineage,
-                      Life until);
+  absl::Status Accept(FunctionEntry& entry, std::span<const Ask> asks, std::span<RequestId> ids,
+                      const PostOptions& options, const Lineage& lineage, Life until);
   // Gives back to the queue what pumps have claimed and not begun, so that it is found there.
   void RecallClaimed() RUNLET_EXCLUDES(mu_);
   Gate& GateOf(Lane& lane) { return wiring_.admission.IsUnreserved(lane.entry) ? shared_gate_ : lane.own_gate; }

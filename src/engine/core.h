@@ -27,6 +27,9 @@ class EngineCore final : public Alarm, public std::enable_shared_from_this<Engin
   absl::Status Publish(std::string_view name, Handler handler, FunctionConfig config, bool existing)
       RUNLET_EXCLUDES(publish_mu_);
   absl::Status Remove(std::string_view name) RUNLET_EXCLUDES(publish_mu_);
+  absl::Status Cancel(const RequestId& id);
+  Inspection Inspect() const;
+  absl::StatusOr<Explanation> Explain(const RequestId& id);
   absl::Status WaitIdle(absl::Duration timeout);
   DrainReport Drain(absl::Duration soft, absl::Duration hard);
   absl::Status CheckAlive(std::string_view function) const;

@@ -115,7 +115,8 @@ StartedCall* Engine::StartErased(EngineCore* core, const ErasedCall& call, const
                               core->shared_from_this(), refused);
 }
 
-absl::Status Engine::PostErased(EngineCore* core, std::span<const ErasedCall> calls, std::span<RequestId> ids) {
+absl::Status Engine::PostErased(EngineCore* core, std::span<const ErasedCall> calls, std::span<RequestId> ids,
+                                const PostOptions& options) {
   if (calls.empty()) return absl::OkStatus();
   const ErasedCall& first = calls.front();
   if (core->fork_guard_.forked()) [[unlikely]]
@@ -123,12 +124,12 @@ absl::Status Engine::PostErased(EngineCore* core, std::span<const ErasedCall> ca
   if (first.entry == nullptr) return Invoker::NotFound(first.name);
   if (calls.size() == 1) {
     const Ask ask{first.in, first.event, true, first.out, nullptr};
-    return core->delivery_.Post(*first.entry, {&ask, 1}, ids);
+    return core->delivery_.Post(*first.entry, {&ask, 1}, ids, options);
   }
   std::vector<Ask> asks;
   asks.reserve(calls.size());
   for (const ErasedCall& call : calls) asks.push_back({call.in, call.event, true, call.out, nullptr});
-  return core->delivery_.Post(*first.entry, asks, ids);
+  return core->delivery_.Post(*first.entry, asks, ids, options);
 }
 
 absl::StatusOr<std::string> Engine::Invoke(std::string_view name, std::string_view event,
@@ -150,15 +151,15 @@ Future<std::string> Engine::Start(std::string_view name, std::string_view event,
   return call != nullptr ? Future<std::string>(call) : Future<std::string>(std::move(refused));
 }
 
-absl::StatusOr<RequestId> Engine::Post(std::string_view name, std::string_view event) {
+absl::StatusOr<RequestId> Engine::Post(std::string_view name, std::string_view event, const PostOptions& options) {
   const Type* bytes = TypeOf<std::string>();
   const ErasedCall call{Find(name), name, bytes, &event, bytes, nullptr};
   RequestId id;
-  if (absl::Status status = PostErased(core_.get(), {&call, 1}, {&id, 1}); !status.ok()) return status;
+  if (absl::Status status = PostErased(core_.get(), {&call, 1}, {&id, 1}, options); !status.ok()) return status;
   return id;
 }
 
-absl::Status Engine::PostAll(std::string_view name, std::span<const std::string> events) {
+absl::Status Engine::PostAll(std::string_view name, std::span<const std::string> events, const PostOptions& options) {
   const Type* bytes = TypeOf<std::string>();
   std::vector<std::string_view> views(events.begin(), events.end());
   std::vector<ErasedCall> calls;
@@ -166,7 +167,12 @@ absl::Status Engine::PostAll(std::string_view name, std::span<const std::string>
   FunctionEntry* entry = Find(name);
   for (std::string_view& view : views) calls.push_back({entry, name, bytes, &view, bytes, nullptr});
   std::vector<RequestId> ids(events.size());
-  return PostErased(core_.get(), calls, ids);
+  return PostErased(core_.get(), calls, ids, options);
+}
+
+absl::Status Engine::Cancel(const RequestId& id) {
+  if (absl::Status alive = core_->CheckAlive("Cancel"); !alive.ok()) return alive;
+  return core_->Cancel(id);
 }
 
 absl::Status Engine::Check(std::string_view name, std::string_view event) {
@@ -200,6 +206,13 @@ absl::StatusOr<FunctionConfig> Engine::Config(std::string_view name) const {
 bool Engine::idle() const { return core_->fork_guard_.forked() || core_->Idle(); }
 QueueStats Engine::queue_stats() const { return core_->fork_guard_.forked() ? QueueStats{} : core_->queue_->stats(); }
 int Engine::abandoned() const { return core_->admission_.abandoned(); }
+
+Inspection Engine::Inspect() const { return core_->fork_guard_.forked() ? Inspection{} : core_->Inspect(); }
+
+absl::StatusOr<Explanation> Engine::Explain(const RequestId& id) const {
+  if (absl::Status alive = core_->CheckAlive("Explain"); !alive.ok()) return alive;
+  return core_->Explain(id);
+}
 
 std::size_t Engine::Poll() { return core_->poll_ != nullptr ? core_->poll_->Poll() : 0; }
 

@@ -4,6 +4,7 @@
 #include <new>
 #include <utility>
 
+#include "base/planted.h"
 #include "event/any_value.h"
 #include "event/json_text.h"
 
@@ -99,6 +100,7 @@ void Event::EndWait(Instant now, int next) {
 void Event::EndAttempt(Instant started, Instant asked, Instant now) {
   if (details == nullptr) EndWait(started, 1);
   const Instant stopping = std::clamp(asked, started, now);
+  if (RUNLET_PLANTED("attempt-not-noted")) return;
   details->spent.running += absl::Nanoseconds(stopping.Since(started));
   details->spent.stopping += absl::Nanoseconds(now.Since(stopping));
   details->since = now;

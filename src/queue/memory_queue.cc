@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/planted.h"
 #include "base/timer_wheel.h"
 #include "event/status_marks.h"
 #include "queue/dead_letters.h"
@@ -115,6 +116,7 @@ class DedupKeys {
   // True, and `event` has the other's id, when its key is remembered. Else it is from now on, if there is one.
   bool Known(Event& event) {
     if (event.details == nullptr || event.details->dedup_key.empty()) return false;
+    if (RUNLET_PLANTED("duplicate-accepted")) return false;
     const auto [known, fresh] = accepted_.try_emplace(Key(event.function->index, event.details->dedup_key), event.id);
     if (fresh) {
       ends_.emplace(event.details->dedup_until, known->first);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "runlet/engine/dead_letters.h"
+#include "runlet/engine/inspection.h"
 #include "runlet/engine/options.h"
 #include "runlet/event/future.h"
 #include "runlet/event/type.h"
@@ -105,18 +106,29 @@ class Engine {
     return StartTyped<In, Out>(core_.get(), Find(function.name()), function.name(), event, options);
   }
 
-  // Event: the id under which the event is known from now on.
-  [[nodiscard]] absl::StatusOr<RequestId> Post(std::string_view name, std::string_view event);
+  // Event: the id under which the event is known from now on; the first one's, where `options` has a dedup_key that is
+  // remembered.
+  [[nodiscard]] absl::StatusOr<RequestId> Post(std::string_view name, std::string_view event,
+                                               const PostOptions& options = {});
   template <typename In, typename Out>
-  [[nodiscard]] absl::StatusOr<RequestId> Post(const Function<In, Out>& function, std::type_identity_t<In> event) {
-    return PostTyped<In, Out>(core_.get(), Find(function.name()), function.name(), event);
+  [[nodiscard]] absl::StatusOr<RequestId> Post(const Function<In, Out>& function, std::type_identity_t<In> event,
+                                               const PostOptions& options = {}) {
+    return PostTyped<In, Out>(core_.get(), Find(function.name()), function.name(), event, options);
   }
-  // One acceptance for all, or none. OK for an empty batch.
-  [[nodiscard]] absl::Status PostAll(std::string_view name, std::span<const std::string> events);
+  // One acceptance for all, or none. OK for an empty batch. InvalidArgument for a dedup_key: it is of one event.
+  [[nodiscard]] absl::Status PostAll(std::string_view name, std::span<const std::string> events,
+                                     const PostOptions& options = {});
   template <typename In, typename Out>
-  [[nodiscard]] absl::Status PostAll(const Function<In, Out>& function, std::vector<In> events) {
-    return PostAllTyped<In, Out>(core_.get(), Find(function.name()), function.name(), events);
+  [[nodiscard]] absl::Status PostAll(const Function<In, Out>& function, std::vector<In> events,
+                                     const PostOptions& options = {}) {
+    return PostAllTyped<In, Out>(core_.get(), Find(function.name()), function.name(), events, options);
   }
+
+  // An event that waits ends at once, as Cancelled, and leaves no dead letter. What runs is asked to stop
+  // (StopReason::kCaller): if it fails then, it was the event's last attempt, which ends as Cancelled; if it succeeds,
+  // it has. NotFound for what neither waits nor runs, or waits for a thread after Start.
+  // Looks through all that waits.
+  [[nodiscard]] absl::Status Cancel(const RequestId& id);
 
   // An event that is not of the function's type: says so, where overload resolution would only say that nothing fits.
   template <typename In, typename Out, typename E>
@@ -133,7 +145,7 @@ class Engine {
   }
   template <typename In, typename Out, typename E>
     requires(!std::is_convertible_v<E, In>)
-  absl::StatusOr<RequestId> Post(const Function<In, Out>&, E&&) {
+  absl::StatusOr<RequestId> Post(const Function<In, Out>&, E&&, const PostOptions& = {}) {
     static_assert(std::is_convertible_v<E, In>, "runlet: this is not an event of the function's event type");
     __builtin_unreachable();
   }
@@ -157,8 +169,14 @@ class Engine {
   // Every accepted event has ended, and nothing runs. A dead letter that its DeadLetterQueue still refuses counts as
   // work, but no longer once that has failed ten times in a row.
   bool idle() const;
-  // Threads stuck in handlers that overran.
+  // Threads stuck in handlers that overran, and replaced.
   int abandoned() const;
+  // What runs, waits and is in use now. Answers in milliseconds, whatever the handlers do.
+  Inspection Inspect() const;
+  // Where the time of an event that waits or runs, of a dead letter, or of a call that runs, went so far. NotFound for
+  // any other id: what ended in success is forgotten, and a call that waits for a thread is not known yet.
+  // Looks through all that waits.
+  absl::StatusOr<Explanation> Explain(const RequestId& id) const;
 
   // ---- life ----
 
@@ -196,7 +214,8 @@ class Engine {
   static absl::Status InvokeErased(EngineCore* core, const ErasedCall& call, const InvokeOptions& options);
   static StartedCall* StartErased(EngineCore* core, const ErasedCall& call, const InvokeOptions& options,
                                   absl::Status* refused);
-  static absl::Status PostErased(EngineCore* core, std::span<const ErasedCall> calls, std::span<RequestId> ids);
+  static absl::Status PostErased(EngineCore* core, std::span<const ErasedCall> calls, std::span<RequestId> ids,
+                                 const PostOptions& options);
   absl::Status CheckTypes(FunctionEntry* entry, std::string_view name, const Type* in, const Type* out) const;
 
   template <typename In, typename Out>
@@ -220,10 +239,8 @@ class Engine {
       alignas(Out) unsigned char storage[sizeof(Out)];
       absl::Status status = InvokeErased(core, Erase<In, Out>(entry, name, event, view, storage), options);
       if (!status.ok()) return status;
-      Out* out = std::launder(reinterpret_cast<Out*>(storage));
-      typename Future<Out>::Result result(std::move(*out));
-      out->~Out();
-      return result;
+      const internal_type::Holds<Out> result(storage);
+      return typename Future<Out>::Result(std::move(*result));
     }
   }
   template <typename In, typename Out>
@@ -235,17 +252,18 @@ class Engine {
     return call != nullptr ? Future<Out>(call) : Future<Out>(std::move(refused));
   }
   template <typename In, typename Out>
-  static absl::StatusOr<RequestId> PostTyped(EngineCore* core, FunctionEntry* entry, std::string_view name, In& event) {
+  static absl::StatusOr<RequestId> PostTyped(EngineCore* core, FunctionEntry* entry, std::string_view name, In& event,
+                                             const PostOptions& options) {
     std::string_view view;
     const ErasedCall call = Erase<In, Out>(entry, name, event, view, nullptr);
     RequestId id;
-    absl::Status status = PostErased(core, {&call, 1}, {&id, 1});
+    absl::Status status = PostErased(core, {&call, 1}, {&id, 1}, options);
     if (!status.ok()) return status;
     return id;
   }
   template <typename In, typename Out>
   static absl::Status PostAllTyped(EngineCore* core, FunctionEntry* entry, std::string_view name,
-                                   std::vector<In>& events) {
+                                   std::vector<In>& events, const PostOptions& options) {
     std::vector<std::string_view> views(events.size());
     std::vector<ErasedCall> calls;
     calls.reserve(events.size());
@@ -253,7 +271,7 @@ class Engine {
       calls.push_back(Erase<In, Out>(entry, name, events[i], views[i], nullptr));
     }
     std::vector<RequestId> ids(events.size());
-    return PostErased(core, calls, ids);
+    return PostErased(core, calls, ids, options);
   }
 
   std::shared_ptr<EngineCore> core_;
@@ -269,11 +287,11 @@ class BoundFunction {
   [[nodiscard]] Future<Out> Start(In event, const InvokeOptions& options = {}) const {
     return Engine::StartTyped<In, Out>(core_, entry_, name_, event, options);
   }
-  [[nodiscard]] absl::StatusOr<RequestId> Post(In event) const {
-    return Engine::PostTyped<In, Out>(core_, entry_, name_, event);
+  [[nodiscard]] absl::StatusOr<RequestId> Post(In event, const PostOptions& options = {}) const {
+    return Engine::PostTyped<In, Out>(core_, entry_, name_, event, options);
   }
-  [[nodiscard]] absl::Status PostAll(std::vector<In> events) const {
-    return Engine::PostAllTyped<In, Out>(core_, entry_, name_, events);
+  [[nodiscard]] absl::Status PostAll(std::vector<In> events, const PostOptions& options = {}) const {
+    return Engine::PostAllTyped<In, Out>(core_, entry_, name_, events, options);
   }
 
  private:

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "runlet/event/request_id.h"
+#include "runlet/event/type.h"
 
 namespace runlet {
 
@@ -48,10 +49,11 @@ class [[nodiscard]] Future {
 
   // Blocks until the call has ended, at its deadline at the latest (where the deadline is cooperative, see
   // FunctionConfig::run_on, until the handler returns), and gives its result. On a thread of the engine's, a call that
-  // no thread has begun is run here.
+  // no thread has begun is run here. A second time: FailedPrecondition.
   [[nodiscard]] Result Get() && {
     if (call_ == nullptr) return refused_;
     const std::unique_ptr<StartedCall, LetGo> call = std::move(call_);
+    refused_ = absl::FailedPreconditionError("the result of this call was taken before");
     if constexpr (std::is_void_v<Out>) {
       char nothing;
       return call->Take(&nothing);
@@ -59,10 +61,8 @@ class [[nodiscard]] Future {
       alignas(Out) unsigned char storage[sizeof(Out)];
       absl::Status status = call->Take(storage);
       if (!status.ok()) return status;
-      Out* out = std::launder(reinterpret_cast<Out*>(storage));
-      Result result(std::move(*out));
-      out->~Out();
-      return result;
+      const internal_type::Holds<Out> result(storage);
+      return Result(std::move(*result));
     }
   }
 

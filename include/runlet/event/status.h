@@ -1,8 +1,9 @@
 // What a Status from runlet means: three kinds, told apart without reading text.
 //
 //   FunctionErrorOf(status)    the function ran and failed
-//   Reason(status)             the call was refused for lack of capacity or room; it never ran
-//   neither                    the call was refused for what it is (its code and message say why); it never ran
+//   IsResourceExhausted        the call was refused for lack of capacity or room, which Reason(status) names: try later
+//   neither                    the call was refused for what it or the engine is (its code, its message and sometimes
+//                              Reason(status) say why): it never ran, and will not
 #ifndef RUNLET_EVENT_STATUS_H_
 #define RUNLET_EVENT_STATUS_H_
 

@@ -62,6 +62,20 @@ struct Of<void> {
   static constexpr Type kType = {"void", 0, 1, [](void*, void*) {}, [](const void*, void*) {}, [](void*) {}, true};
 };
 
+// Destroys what was made in some storage, also where moving it out throws.
+template <typename T>
+class Holds {
+ public:
+  explicit Holds(unsigned char* storage) : value_(std::launder(reinterpret_cast<T*>(storage))) {}
+  ~Holds() { value_->~T(); }
+  Holds(const Holds&) = delete;
+  Holds& operator=(const Holds&) = delete;
+  T& operator*() const { return *value_; }
+
+ private:
+  T* const value_;
+};
+
 }  // namespace internal_type
 
 template <typename T>

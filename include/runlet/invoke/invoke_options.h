@@ -1,4 +1,4 @@
-// What the caller of Invoke and Start decides.
+// What the callers of Invoke, Start and Post decide.
 #ifndef RUNLET_INVOKE_INVOKE_OPTIONS_H_
 #define RUNLET_INVOKE_INVOKE_OPTIONS_H_
 
@@ -20,6 +20,18 @@ struct InvokeOptions {
 };
 
 inline constexpr std::size_t kClientContextMax = 3583;
+
+struct PostOptions {
+  // The first attempt begins no earlier; counts toward the event's age. 0, or less than the function's
+  // maximum_event_age.
+  absl::Duration delay = absl::ZeroDuration();
+  // Of posts to one function with the same key within the window, the first is accepted, and its id is what the others
+  // get, whatever has become of it meanwhile. At most 128 bytes. Empty: none.
+  std::string_view dedup_key = {};
+  absl::Duration dedup_window = absl::Minutes(5);  // 1 ms to 24 h
+};
+
+inline constexpr std::size_t kDedupKeyMax = 128;
 
 // Sizes of what travels as bytes, inclusive. Lambda's.
 struct PayloadLimits {

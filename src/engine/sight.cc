@@ -1,0 +1,136 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/core.h"
+
+namespace runlet {
+
+absl::Status EngineCore::Cancel(const RequestId& id) {
+  if (delivery_.CancelWaiting(id)) return absl::OkStatus();
+  const std::int64_t now = clock_.Now().ns;
+  const std::atomic<std::uint32_t>* stopped = nullptr;
+  slots_.Look([&](Slot& slot, Watched& run) {
+    auto& x = static_cast<Execution&>(run);
+    if (x.invocation.request_id != id || slot.taken_away()) return;
+    x.cancelled_at.store(now, std::memory_order_relaxed);
+    x.cancelled.store(true, std::memory_order_relaxed);
+    slot.stop().store(static_cast<std::uint32_t>(StopReason::kCaller), std::memory_order_seq_cst);
+    stopped = &slot.stop();
+  });
+  if (stopped == nullptr) {
+    return absl::NotFoundError(fmt::format("no event or call {} waits or runs", id.ToString()));
+  }
+  executor_.Unblock(stopped);
+  return absl::OkStatus();
+}
+
+Inspection EngineCore::Inspect() const {
+  Inspection inspection;
+  const Instant now = clock_.Now();
+  slots_.Look([&](const Slot& slot, Watched& run) {
+    const auto& x = static_cast<const Execution&>(run);
+    RunningExecution& running = inspection.running.emplace_back();
+    running.function = x.entry->name;
+    running.request_id = x.invocation.request_id;
+    running.type = x.invocation.type;
+    running.attempt = x.invocation.attempt;
+    running.depth = x.invocation.depth;
+    running.running_for = absl::Nanoseconds(now.Since(x.started));
+    running.remaining = absl::Nanoseconds(x.invocation.deadline.Since(now));
+    running.asked_to_stop = now >= x.StopAskedAt();
+    running.abandoned = slot.taken_away();
+    running.thread = slot.thread();
+  });
+  std::sort(inspection.running.begin(), inspection.running.end(),
+            [](const auto& a, const auto& b) { return a.running_for > b.running_for; });
+  for (const FunctionEntry* entry : registry_.All()) {
+    FunctionInspection& function = inspection.functions.emplace_back();
+    function.function = entry->name;
+    function.registered = entry->code.load(std::memory_order_relaxed) != nullptr;
+    if (const int reserved = entry->reserved.load(std::memory_order_relaxed); reserved != kUnreserved) {
+      function.reserved_concurrency = reserved;
+    }
+    function.reserved_in_use = entry->reserved_permits.taken();
+    function.abandoned = entry->abandoned.load(std::memory_order_relaxed);
+    function.waiting = delivery_.waiting(*entry);
+  }
+  inspection.queue = queue_->stats();
+  inspection.concurrency = options_.concurrency;
+  inspection.unreserved = admission_.unreserved().cap();
+  inspection.unreserved_in_use = admission_.unreserved().taken();
+  inspection.threads = pool_ == nullptr ? 0 : pool_->threads();
+  inspection.abandoned = admission_.abandoned();
+  inspection.undelivered = delivery_.undelivered();
+  return inspection;
+}
+
+namespace {
+
+Explanation OfDead(const DeadLetter& letter) {
+  Explanation explanation;
+  explanation.function = letter.function;
+  explanation.state = Explanation::State::kDead;
+  explanation.condition = letter.condition;
+  explanation.attempts = letter.attempts;
+  explanation.elapsed = letter.died_at - letter.accepted_at;
+  explanation.spent = letter.spent;
+  explanation.errors = letter.errors;
+  return explanation;
+}
+
+Explanation OfWaiting(const WaitingEvent& event, Instant now) {
+  Explanation explanation;
+  explanation.function = event.function->name;
+  explanation.attempts = event.attempts;
+  explanation.elapsed = absl::Nanoseconds(now.Since(event.accepted));
+  explanation.spent = event.spent;
+  if (event.not_before <= now) return explanation;
+  explanation.due_in = absl::Nanoseconds(event.not_before.Since(now));
+  if (event.throttles > 0) {
+    explanation.state = Explanation::State::kThrottled;
+  } else if (event.attempts > 0) {
+    explanation.state = Explanation::State::kBackingOff;
+  }
+  return explanation;
+}
+
+Explanation OfRunning(const Execution& x, Instant now) {
+  Explanation explanation;
+  explanation.function = x.entry->name;
+  explanation.attempts = x.invocation.attempt;
+  explanation.elapsed = absl::Nanoseconds(now.Since(x.Since()));
+  explanation.spent = x.SpentBefore();
+  const Instant stopping = std::clamp(x.StopAskedAt(), x.started, std::max(x.started, now));
+  explanation.state = stopping < now ? Explanation::State::kStopping : Explanation::State::kRunning;
+  explanation.spent.running += absl::Nanoseconds(stopping.Since(x.started));
+  explanation.spent.stopping += absl::Nanoseconds(now.Since(stopping));
+  return explanation;
+}
+
+}  // namespace
+
+absl::StatusOr<Explanation> EngineCore::Explain(const RequestId& id) {
+  std::optional<Explanation> found;
+  // An event may go from one place to the next between two looks.
+  for (int round = 0; round < 3 && !found.has_value(); ++round) {
+    const Instant now = clock_.Now();
+    if (const std::optional<WaitingEvent> event = delivery_.FindWaiting(id, now)) found = OfWaiting(*event, now);
+    if (!found.has_value()) {
+      slots_.Look([&](const Slot& slot, Watched& run) {
+        const auto& x = static_cast<const Execution&>(run);
+        if (x.invocation.request_id == id && !slot.taken_away()) found = OfRunning(x, clock_.Now());
+      });
+    }
+    if (found.has_value()) break;
+    if (const std::optional<DeadLetter> letter = queue_->GetDead(id)) found = OfDead(*letter);
+  }
+  if (!found.has_value()) {
+    return absl::NotFoundError(
+        fmt::format("{} is no event that waits or runs, no dead letter and no running call", id.ToString()));
+  }
+  found->request_id = id;
+  return *std::move(found);
+}
+
+}  // namespace runlet
