@@ -209,7 +209,8 @@ absl::Status Delivery::Accept(FunctionEntry& entry, std::span<const Ask> asks, s
       e.accepted = now;
       e.expires = now.After(Nanos(config.maximum_event_age));
       if (!lineage.empty()) e.lineage = lineage;
-      if (options.delay > absl::ZeroDuration() && !RUNLET_PLANTED("delay-ignored")) e.not_before = now.After(Nanos(options.delay));
+      if (options.delay > absl::ZeroDuration() && !RUNLET_PLANTED("delay-ignored"))
+        e.not_before = now.After(Nanos(options.delay));
       if (!options.dedup_key.empty()) {
         e.NeedDetails().dedup_key = options.dedup_key;
         e.details->dedup_until = now.After(Nanos(options.dedup_window));
@@ -238,7 +239,7 @@ absl::Status Delivery::Accept(FunctionEntry& entry, std::span<const Ask> asks, s
   return status;
 }
 
-absl::Status Delivery::Redrive(const RequestId& id, RequestId* new_id) {
+absl::Status Delivery::Redrive(const RequestId& id, absl::Duration delay, bool dry_run, RequestId* new_id) {
   std::optional<DeadLetter> letter = queue_.GetDead(id);
   if (!letter.has_value())
     return absl::NotFoundError(fmt::format("no dead letter has the request id {}", id.ToString()));
@@ -252,6 +253,7 @@ absl::Status Delivery::Redrive(const RequestId& id, RequestId* new_id) {
         "dead letter {}: an event of type {} cannot be copied, so not redriven", id.ToString(), dead.type->name));
   }
   if (hold.code() == nullptr) return Invoker::NotFound(entry.name);
+  if (dry_run) return absl::OkStatus();
   AnyValue copy(dead.type);
   dead.type->copy(dead.payload(), copy.get());
   copy.set_holds(true);
@@ -262,7 +264,8 @@ absl::Status Delivery::Redrive(const RequestId& id, RequestId* new_id) {
   fresh->codec = dead.codec;
   fresh->payload_bytes = dead.payload_bytes;
   fresh->accepted = now;
-  fresh->expires = now.After(Nanos(hold.code()->config.event_invoke.maximum_event_age));
+  fresh->not_before = now.After(Nanos(delay));
+  fresh->expires = fresh->not_before.After(Nanos(hold.code()->config.event_invoke.maximum_event_age));
   *new_id = fresh->id;
   const Activity redriven = About(*fresh, Activity::Kind::kRedriven, now);
   if (absl::Status accepted = queue_.Redrive(id, std::move(fresh), now); !accepted.ok()) return accepted;
@@ -421,7 +424,8 @@ Settlement Delivery::Decide(EventRef event, std::uint64_t fence, const EventInvo
   const Instant now = attempt.ended;
   event->EndAttempt(attempt.started, attempt.asked_to_stop, now);
   event->details->errors.Add({event->attempts, wiring_.clock.Calendar(), error.value_or(FunctionError{})});
-  if (attempt.cancelled && !RUNLET_PLANTED("cancelled-retried")) return End(std::move(event), fence, Condition::kCancelled);
+  if (attempt.cancelled && !RUNLET_PLANTED("cancelled-retried"))
+    return End(std::move(event), fence, Condition::kCancelled);
   if (IsPermanent(status)) return End(std::move(event), fence, Condition::kNotRetryable);
   if (event->attempts > config.maximum_retry_attempts + (RUNLET_PLANTED("one-attempt-more") ? 1 : 0))
     return End(std::move(event), fence, Condition::kRetriesExhausted);

@@ -37,7 +37,8 @@ class Delivery final : public QueueListener, public CapacityListener {
   // is as long.
   absl::Status Post(FunctionEntry& entry, std::span<const Ask> asks, std::span<RequestId> ids,
                     const PostOptions& options);
-  absl::Status Redrive(const RequestId& id, RequestId* new_id);
+  // `dry_run`: only what would be refused for what it is.
+  absl::Status Redrive(const RequestId& id, absl::Duration delay, bool dry_run, RequestId* new_id);
 
   // Does what is due; returns when to call again.
   Instant Advance(Instant now);

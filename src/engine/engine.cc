@@ -244,21 +244,34 @@ std::size_t DeadLetterView::size() const { return core_->fork_guard_.forked() ? 
 absl::StatusOr<RequestId> DeadLetterView::Redrive(const RequestId& id) {
   if (absl::Status alive = core_->CheckAlive("Redrive"); !alive.ok()) return alive;
   RequestId new_id;
-  if (absl::Status status = core_->delivery_.Redrive(id, &new_id); !status.ok()) return status;
+  if (absl::Status status = core_->delivery_.Redrive(id, absl::ZeroDuration(), false, &new_id); !status.ok())
+    return status;
   return new_id;
 }
 
-absl::StatusOr<std::size_t> DeadLetterView::RedriveAll(const DeadLetterFilter& filter) {
-  if (absl::Status alive = core_->CheckAlive("RedriveAll"); !alive.ok()) return alive;
-  std::size_t redriven = 0;
+std::vector<RedriveResult> DeadLetterView::RedriveAll(const DeadLetterFilter& filter, const RedriveOptions& options) {
+  std::vector<RedriveResult> results;
+  absl::Duration delay = absl::ZeroDuration();
   // Those that match now: a redriven event may die again meanwhile.
-  for (const DeadLetter& letter : List(filter, size())) {
-    const absl::StatusOr<RequestId> id = Redrive(letter.request_id);
-    if (absl::IsNotFound(id.status()) && !Get(letter.request_id).has_value()) continue;
-    if (!id.ok()) return redriven == 0 ? absl::StatusOr<std::size_t>(id.status()) : redriven;
-    ++redriven;
+  for (const DeadLetter& letter : List(filter, std::min(options.max, size()))) {
+    RedriveResult result{.letter = letter.request_id, .status = {}, .event = {}};
+    result.status = core_->delivery_.Redrive(letter.request_id, delay, options.dry_run, &result.event);
+    if (result.status.ok()) {
+      delay += std::max(options.interval, absl::ZeroDuration());
+    } else {
+      result.event = RequestId();
+    }
+    // Somebody else has taken it meanwhile.
+    if (absl::IsNotFound(result.status) && !Get(letter.request_id).has_value()) continue;
+    results.push_back(std::move(result));
   }
-  return redriven;
+  return results;
+}
+
+std::string DeadLetterView::Export(const DeadLetterFilter& filter) const {
+  std::string lines;
+  for (const DeadLetter& letter : List(filter, size())) lines += letter.JsonLine() + '\n';
+  return lines;
 }
 
 std::size_t DeadLetterView::Purge(const DeadLetterFilter& filter) {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cstdint>
 #include <iterator>
 
 namespace runlet {
@@ -147,6 +149,117 @@ std::size_t Utf8Length(std::string_view text) {
     return follows(1) && follows(2) && follows(3) ? 4 : 0;
   }
   return 0;
+}
+
+bool IsUtf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t length = Utf8Length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+namespace {
+
+// The end of the value that valid JSON `text` begins with.
+std::size_t ValueEnd(std::string_view text) {
+  std::size_t depth = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"') {
+      for (++i; text[i] != '"'; ++i) i += text[i] == '\\' ? 1 : 0;
+    } else if (c == '{' || c == '[') {
+      ++depth;
+    } else if (c == '}' || c == ']') {
+      if (depth == 0) return i;
+      --depth;
+    } else if (c == ',' && depth == 0) {
+      return i;
+    }
+  }
+  return text.size();
+}
+
+std::string_view Trimmed(std::string_view text) {
+  constexpr std::string_view kSpace = " \t\n\r";
+  text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
+  return text.substr(0, text.find_last_not_of(kSpace) + 1);
+}
+
+void AppendUtf8(std::uint32_t code, std::string* out) {
+  const auto tail = [&](int shift) { out->push_back(static_cast<char>(0x80 | (code >> shift & 0x3F))); };
+  if (code < 0x80) return out->push_back(static_cast<char>(code));
+  if (code < 0x800) {
+    out->push_back(static_cast<char>(0xC0 | code >> 6));
+  } else if (code < 0x10000) {
+    out->push_back(static_cast<char>(0xE0 | code >> 12));
+    tail(6);
+  } else {
+    out->push_back(static_cast<char>(0xF0 | code >> 18));
+    tail(12);
+    tail(6);
+  }
+  tail(0);
+}
+
+std::uint32_t HexAt(std::string_view text, std::size_t at) {
+  std::uint32_t code = 0;
+  std::from_chars(text.data() + at, text.data() + at + 4, code, 16);
+  return code;
+}
+
+// `quoted` is a valid JSON string, quotes included.
+std::string Unquoted(std::string_view quoted) {
+  constexpr std::string_view kNames = "bfnrt", kMeant = "\b\f\n\r\t";
+  const std::string_view text = quoted.substr(1, quoted.size() - 2);
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\') {
+      out.push_back(text[i]);
+      continue;
+    }
+    const char name = text[++i];
+    if (name != 'u') {
+      const std::size_t found = kNames.find(name);
+      out.push_back(found == kNames.npos ? name : kMeant[found]);
+      continue;
+    }
+    std::uint32_t code = HexAt(text, i + 1);
+    i += 4;
+    if (code >= 0xD800 && code < 0xDC00 && text.substr(i + 1, 2) == "\\u") {
+      if (const std::uint32_t low = HexAt(text, i + 3); low >= 0xDC00 && low < 0xE000) {
+        code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+        i += 6;
+      }
+    }
+    AppendUtf8(code >= 0xD800 && code < 0xE000 ? 0xFFFD : code, &out);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::optional<std::map<std::string, std::string, std::less<>>> ReadFlatJson(std::string_view text) {
+  text = Trimmed(text);
+  if (text.empty() || text.front() != '{' || !IsJson(text)) return std::nullopt;
+  std::map<std::string, std::string, std::less<>> values;
+  text = Trimmed(text.substr(1, text.size() - 2));
+  while (!text.empty()) {
+    std::size_t end = 1;
+    while (text[end] != '"') end += text[end] == '\\' ? 2 : 1;
+    std::string key = Unquoted(text.substr(0, end + 1));
+    text = Trimmed(Trimmed(text.substr(end + 1)).substr(1));
+    const std::size_t value_end = ValueEnd(text);
+    const std::string_view value = Trimmed(text.substr(0, value_end));
+    if (value.front() == '"') {
+      values.insert_or_assign(std::move(key), Unquoted(value));
+    } else if (value.front() != '{' && value.front() != '[') {
+      values.insert_or_assign(std::move(key), std::string(value));
+    }
+    text = value_end == text.size() ? std::string_view() : Trimmed(text.substr(value_end + 1));
+  }
+  return values;
 }
 
 std::string_view FirstCharacters(std::string_view text, std::size_t bytes_max) {

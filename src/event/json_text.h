@@ -3,6 +3,9 @@
 #define RUNLET_SRC_EVENT_JSON_TEXT_H_
 
 #include <cstddef>
+#include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,6 +16,12 @@ bool IsJson(std::string_view text);
 
 // Appends `text` as a JSON string, quotes included. What is not UTF-8 becomes U+FFFD.
 void AppendJsonString(std::string_view text, std::string* out);
+
+bool IsUtf8(std::string_view text);
+
+// Reads the strings and numbers of one JSON object, as text without quotes and escapes, by key; what is nested is left
+// out, and of a key that comes twice the last one counts. Empty when `text` is no JSON object.
+std::optional<std::map<std::string, std::string, std::less<>>> ReadFlatJson(std::string_view text);
 
 // The length of the UTF-8 sequence that `text` begins with; 0 where it begins with none.
 std::size_t Utf8Length(std::string_view text);

@@ -1,6 +1,9 @@
 #include "runlet/queue/dead_letter.h"
 
+#include <absl/strings/escaping.h>
 #include <fmt/format.h>
+
+#include <utility>
 
 #include "event/json_text.h"
 
@@ -35,6 +38,33 @@ DeadLetterAttributes DeadLetter::Attributes() const {
     default: attributes.error_code = 400; attributes.error_message = ConditionName(condition);
   }
   return attributes;
+}
+
+std::string DeadLetter::JsonLine() const {
+  const auto quoted = [](std::string_view text) {
+    std::string json;
+    AppendJsonString(text, &json);
+    return json;
+  };
+  const auto time = [](absl::Time t) { return absl::FormatTime("\"%Y-%m-%dT%H:%M:%E*SZ\"", t, absl::UTCTimeZone()); };
+  std::string line = fmt::format(R"({{"requestId":"{}","function":{},"condition":"{}","attempts":{},"acceptedAt":{},)"
+                                 R"("diedAt":{},"errors":[)",
+                                 request_id.ToString(), quoted(function), ConditionName(condition), attempts,
+                                 time(accepted_at), time(died_at));
+  std::string_view comma;
+  for (const AttemptError& error : errors) {
+    line += fmt::format(R"({}{{"attempt":{},"at":{},"errorType":{},"errorMessage":{}}})", std::exchange(comma, ","),
+                        error.attempt, time(error.at), quoted(error.error.type), quoted(error.error.message));
+  }
+  line += ']';
+  if (const absl::StatusOr<std::string> bytes = Bytes(); bytes.ok()) {
+    if (IsUtf8(*bytes)) {
+      line += ",\"payload\":" + quoted(*bytes);
+    } else {
+      line += ",\"payloadBase64\":\"" + absl::Base64Escape(*bytes) + '"';
+    }
+  }
+  return line + '}';
 }
 
 std::string DeadLetter::ErrorText() const {

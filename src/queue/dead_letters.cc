@@ -60,7 +60,8 @@ std::vector<EventRef> DeadLetters::Purge(const DeadLetterFilter& filter) {
 
 bool DeadLetters::Matches(const Entry& entry, const DeadLetterFilter& filter) {
   return (filter.function.empty() || filter.function == entry.event->function->name) &&
-         (!filter.condition.has_value() || *filter.condition == entry.condition);
+         (!filter.condition.has_value() || *filter.condition == entry.condition) &&
+         entry.died_at >= filter.died_after && entry.died_at < filter.died_before;
 }
 
 DeadLetter DeadLetters::Letter(const Entry& entry) {

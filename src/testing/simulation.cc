@@ -1,5 +1,7 @@
 #include "runlet/testing/simulation.h"
 
+#include <absl/strings/escaping.h>
+#include <absl/strings/str_split.h>
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -7,6 +9,7 @@
 #include <map>
 #include <string>
 
+#include "event/json_text.h"
 #include "runlet/invoke/interceptor.h"
 #include "testing/auditor.h"
 #include "testing/sim_executor.h"
@@ -176,6 +179,29 @@ std::vector<DeadLetter> Simulation::DeadLetters() {
   return engine().dead_letters().List({}, engine().dead_letters().size());
 }
 const testing::Ledger& Simulation::Ledger() const { return body_->ledger(); }
+absl::Status Simulation::Replay(std::string_view exported) {
+  int number = 0;
+  for (const absl::string_view line : absl::StrSplit(absl::string_view(exported.data(), exported.size()), '\n')) {
+    ++number;
+    if (line.empty()) continue;
+    const auto letter = ReadFlatJson({line.data(), line.size()});
+    if (!letter.has_value() || !letter->contains("function")) {
+      return absl::InvalidArgumentError(fmt::format("line {} is no exported dead letter", number));
+    }
+    std::string payload;
+    if (const auto text = letter->find("payload"); text != letter->end()) {
+      payload = text->second;
+    } else if (const auto base64 = letter->find("payloadBase64");
+               base64 == letter->end() || !absl::Base64Unescape(base64->second, &payload)) {
+      return absl::InvalidArgumentError(fmt::format("line {}: the letter has no payload that can be read", number));
+    }
+    if (const absl::Status posted = engine().Post(letter->at("function"), payload).status(); !posted.ok()) {
+      return absl::Status(posted.code(), fmt::format("line {}: {}", number, std::string(posted.message())));
+    }
+  }
+  return absl::OkStatus();
+}
+
 std::uint64_t Simulation::steps() const { return body_->steps(); }
 void Simulation::FailNext(std::string_view function, absl::Status error, int count) {
   body_->FailNext(function, std::move(error), count);

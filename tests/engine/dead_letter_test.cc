@@ -1,7 +1,9 @@
 // What is done with the events that the engine has given up: its own dead-letter queue, and the host's.
 #include <algorithm>
 #include <functional>
+#include <initializer_list>
 #include <memory>
+#include <set>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -162,25 +164,124 @@ TEST_CASE("a letter that cannot be copied cannot be redriven, but read") {
   CHECK(**sim.DeadLetters().at(0).As<std::unique_ptr<int>>() == 7);
 }
 
+std::size_t Accepted(const std::vector<RedriveResult>& results) {
+  return static_cast<std::size_t>(
+      std::count_if(results.begin(), results.end(), [](const RedriveResult& result) { return result.status.ok(); }));
+}
+
 TEST_CASE("RedriveAll takes what matches now, and no letter twice") {
   Letters l("abab");
-  CHECK(l.view().RedriveAll({.function = "b"}).value() == 2);
+  CHECK(Accepted(l.view().RedriveAll({.function = "b"})) == 2);
   CHECK(l.view().size() == 2);
   l.sim.RunUntilIdle();  // the two die again
   CHECK(l.view().size() == 4);
   l.Mend();
-  CHECK(l.view().RedriveAll().value() == 4);
+  CHECK(Accepted(l.view().RedriveAll()) == 4);
   l.sim.RunUntilIdle();
   CHECK(l.view().size() == 0);
-  CHECK(l.view().RedriveAll().value() == 0);
+  CHECK(l.view().RedriveAll().empty());
 }
 
-TEST_CASE("RedriveAll stops at the first that is refused, and tells why when it is the first of all") {
+TEST_CASE("RedriveAll tells what became of each letter, and keeps those that are refused") {
   Letters l("aaa", {.memory_queue = {.events = 2}});
-  CHECK(l.view().RedriveAll().value() == 2);
+  const std::vector<RedriveResult> results = l.view().RedriveAll();
+  REQUIRE(results.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(results[i].letter == l.ids[i]);
+    CHECK(results[i].status.ok() == (i < 2));
+    CHECK((results[i].event == RequestId()) == (i == 2));
+  }
+  CHECK(Reason(results[2].status) == reason::kEventQueueFull);
   CHECK(Letters::IdsOf(l.view().List()) == std::vector<RequestId>{l.ids[2]});
-  CHECK(Reason(l.view().RedriveAll().status()) == reason::kEventQueueFull);
+}
+
+TEST_CASE("a dry run changes nothing, and says what would be refused") {
+  Letters l("ab");
+  REQUIRE(l.sim.engine().Remove("b").ok());
+  const std::vector<RedriveResult> results = l.view().RedriveAll({}, {.dry_run = true});
+  REQUIRE(results.size() == 2);
+  CHECK(results[0].status.ok());
+  CHECK(results[0].event == RequestId());
+  CHECK(absl::IsNotFound(results[1].status));
+  CHECK(l.view().size() == 2);
+  CHECK(l.sim.engine().queue_stats().accepted == 2);
+}
+
+TEST_CASE("letters are redriven at the rate that is asked for, and no more than so many") {
+  Letters l("aaaa");
+  l.Mend();
+  const absl::Duration begin = l.sim.Elapsed();
+  CHECK(Accepted(l.view().RedriveAll({}, {.interval = absl::Seconds(10), .max = 3})) == 3);
   CHECK(l.view().size() == 1);
+  l.sim.RunUntilIdle();
+  std::vector<double> started;
+  for (const auto& entry : l.sim.Ledger().Of(Activity::Kind::kStarted, "a")) {
+    if (entry.at >= begin) started.push_back(absl::ToDoubleSeconds(entry.at - begin));
+  }
+  if (started.size() > 3) started.erase(started.begin(), started.end() - 3);
+  CHECK(started == std::vector<double>{0, 10, 20});
+}
+
+TEST_CASE("letters are listed by when they died") {
+  Simulation sim;
+  Engine& engine = sim.engine();
+  REQUIRE(engine.Register("a", FailForGood).ok());
+  std::vector<RequestId> ids;
+  for (int i = 0; i < 3; ++i) {
+    ids.push_back(engine.Post("a", "{}").value());
+    sim.RunUntilIdle();
+    sim.AdvanceBy(absl::Minutes(1));
+  }
+  const absl::Time start = absl::FromUnixSeconds(1'700'000'000);
+  const auto listed = [&](const DeadLetterFilter& filter) {
+    return Letters::IdsOf(engine.dead_letters().List(filter));
+  };
+  CHECK(listed({.died_after = start + absl::Minutes(1)}) == std::vector<RequestId>{ids[1], ids[2]});
+  CHECK(listed({.died_before = start + absl::Minutes(1)}) == std::vector<RequestId>{ids[0]});
+  CHECK(engine.dead_letters().Purge({.died_before = start + absl::Minutes(2)}) == 2);
+  CHECK(listed({}) == std::vector<RequestId>{ids[2]});
+}
+
+TEST_CASE("an exported letter is a line of JSON, and a file of them becomes a test") {
+  std::string exported;
+  const std::string binary("\0\xff\n", 3);
+  const std::string text = "{\"a\": \"\\u00e9 \\\"\xC3\xA9\\\"\"}\n\t";
+  {
+    Simulation sim;
+    Engine& engine = sim.engine();
+    REQUIRE(engine.Register("a", FailForGood).ok());
+    REQUIRE(engine.Post("a", text).ok());
+    REQUIRE(engine.Post("a", binary).ok());
+    REQUIRE(engine.Post("a", "").ok());
+    sim.RunUntilIdle();
+    exported = engine.dead_letters().Export();
+    CHECK(exported.find("\"condition\":\"NotRetryable\",\"attempts\":1,\"acceptedAt\":\"2023-11-14T22:13:20Z\"") !=
+          std::string::npos);
+    CHECK(std::count(exported.begin(), exported.end(), '\n') == 3);
+  }
+  Simulation sim;
+  std::set<std::string> seen;
+  REQUIRE(sim.engine().Register("a", [&](std::string_view event) { seen.emplace(event); }).ok());
+  REQUIRE(sim.Replay(exported).ok());
+  sim.RunUntilIdle();
+  CHECK(seen == std::set<std::string>{"", binary, text});
+}
+
+TEST_CASE("what is no exported letter is refused with the number of its line") {
+  Simulation sim;
+  REQUIRE(sim.engine().Register("a", [](std::string_view) {}).ok());
+  const std::string good = "{\"function\":\"a\",\"payload\":\"x\"}\n";
+  CHECK(sim.Replay("").ok());
+  CHECK(sim.Replay(good + "\n" + good).ok());
+  const auto unsaid = [&](std::string_view lines, std::initializer_list<std::string_view> words) {
+    return Unsaid(sim.Replay(lines), absl::StatusCode::kInvalidArgument, words);
+  };
+  CHECK(unsaid(good + "nonsense", {"line 2"}) == "");
+  CHECK(unsaid("[1]", {"line 1"}) == "");
+  CHECK(unsaid("{\"function\":\"a\"}", {"line 1", "payload"}) == "");
+  CHECK(unsaid("{\"function\":\"a\",\"payloadBase64\":\"*\"}", {"line 1", "payload"}) == "");
+  CHECK(Unsaid(sim.Replay("{\"function\":\"b\",\"payload\":\"x\"}"), absl::StatusCode::kNotFound,
+               {"line 1", "\"b\""}) == "");
 }
 
 TEST_CASE("purged letters are gone for good") {

@@ -198,7 +198,7 @@ void World::Act() {
       }
       break;
     case 13:
-      (void)engine().dead_letters().RedriveAll({.function = name}).ok();
+      (void)engine().dead_letters().RedriveAll({.function = name});
       if (random_.OneIn(4)) engine().dead_letters().Purge({.function = name});
       break;
     default: (void)engine().Post(name, "{}").ok();

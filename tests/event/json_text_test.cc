@@ -93,5 +93,27 @@ TEST_CASE("what is not UTF-8 is replaced, byte by byte") {
   }
 }
 
+TEST_CASE("an object's strings and numbers are read, and what is nested is left out") {
+  const auto values = ReadFlatJson(
+      R"( {"a":"x\n\"\u00e9\ud83d\ude00" , "n" : -1.5, "deep":{"a":[1,"}"]},"l":["]"], "b":true,"a2":"", "\u0062b":"k"} )");
+  REQUIRE(values.has_value());
+  CHECK(values->size() == 5);
+  CHECK(values->at("a") == "x\n\"\xC3\xA9\xF0\x9F\x98\x80");
+  CHECK(values->at("n") == "-1.5");
+  CHECK(values->at("b") == "true");
+  CHECK(values->at("a2") == "");
+  CHECK(values->at("bb") == "k");
+  CHECK(ReadFlatJson("{}")->empty());
+  CHECK(ReadFlatJson(R"({"a":"\ud800"})")->at("a") == "\xEF\xBF\xBD");
+  for (const std::string_view text : {"", "[]", "1", "{", "{\"a\"}", "{} x"}) CHECK(!ReadFlatJson(text).has_value());
+}
+
+TEST_CASE("what was written as a JSON string is read back") {
+  for (int a = 0; a < 128; ++a) {
+    const std::string text = {'x', static_cast<char>(a), '"', '\\'};
+    CHECK(ReadFlatJson("{\"k\":" + Quoted(text) + "}")->at("k") == text);
+  }
+}
+
 }  // namespace
 }  // namespace runlet

@@ -3,9 +3,12 @@
 #define RUNLET_ENGINE_DEAD_LETTERS_H_
 
 #include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include <cstddef>
+#include <limits>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "runlet/queue/dead_letter.h"
@@ -13,6 +16,21 @@
 namespace runlet {
 
 class EngineCore;
+
+struct RedriveOptions {
+  // Between the first attempts of one event and the next, so that what has recovered is not overrun. 0 and less: none.
+  absl::Duration interval = absl::ZeroDuration();
+  // At most so many letters.
+  std::size_t max = std::numeric_limits<std::size_t>::max();
+  // Changes nothing, and tells what would be refused for what it is; capacity is not looked at.
+  bool dry_run = false;
+};
+
+struct RedriveResult {
+  RequestId letter;
+  absl::Status status;  // as of Redrive()
+  RequestId event;      // nil where it was refused, or only tried
+};
 
 // A view of the engine's own dead-letter queue: letters of functions without a DeadLetterQueue of the host's, and
 // letters on their way to one. Obtained from Engine::dead_letters(); lives as long as the engine. Thread-safe.
@@ -28,9 +46,10 @@ class DeadLetterView {
   // neither. NotFound for an unknown id or a function that is not registered; ResourceExhausted when the queue is full;
   // FailedPrecondition for an event that cannot be copied.
   absl::StatusOr<RequestId> Redrive(const RequestId& id);
-  // All that match now, oldest first, up to the first that is refused. How many were accepted; the refusal when none
-  // was.
-  absl::StatusOr<std::size_t> RedriveAll(const DeadLetterFilter& filter = {});
+  // All that match now, oldest first, and what became of each: the letters that are refused stay.
+  std::vector<RedriveResult> RedriveAll(const DeadLetterFilter& filter = {}, const RedriveOptions& options = {});
+  // All that match, oldest first, a DeadLetter::JsonLine() each: a file of them becomes a test (Simulation::Replay).
+  std::string Export(const DeadLetterFilter& filter = {}) const;
   // Removes for good; says how many.
   std::size_t Purge(const DeadLetterFilter& filter = {});
 

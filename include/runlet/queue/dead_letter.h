@@ -41,6 +41,10 @@ struct DeadLetter {
     return event && SameType(event->type, TypeOf<T>()) ? static_cast<const T*>(event->payload()) : nullptr;
   }
   DeadLetterAttributes Attributes() const;
+  // One line of JSON that says all, for Simulation::Replay and for people: requestId, function, condition, attempts,
+  // acceptedAt, diedAt, errors, and the event's bytes as `payload`, or as `payloadBase64` where they are not UTF-8.
+  // Without either where there are none (Bytes()).
+  std::string JsonLine() const;
   // The last error, as "type: message"; the condition where no attempt was made.
   std::string ErrorText() const;
 };
@@ -49,6 +53,8 @@ struct DeadLetter {
 struct DeadLetterFilter {
   std::string function = {};  // empty: every function's
   std::optional<Condition> condition = std::nullopt;
+  absl::Time died_after = absl::InfinitePast();     // inclusive
+  absl::Time died_before = absl::InfiniteFuture();  // exclusive
 };
 
 // Where the dead letters of a function go instead of the engine's own queue; implemented by the host, chosen in

@@ -65,6 +65,10 @@ class Simulation {
 
   std::vector<DeadLetter> DeadLetters();
   const testing::Ledger& Ledger() const;
+  // Posts the events of dead letters that were exported (DeadLetterView::Export), in order, to the functions of the
+  // same names: what failed in production becomes a test. InvalidArgument that names the first line that is no such
+  // letter or has no payload, or what Post answered; the lines before it are posted.
+  [[nodiscard]] absl::Status Replay(std::string_view exported);
   // Pieces of work run so far.
   std::uint64_t steps() const;
 
