@@ -25,6 +25,13 @@ void Slot::AwaitTakenAway() {
   run_.store(0, std::memory_order_release);
 }
 
+void Slot::KnowThread() {
+  const pthread_t self = pthread_self();
+  if (owner_ == self) return;
+  owner_ = self;
+  thread_.store(static_cast<int>(::syscall(SYS_gettid)), std::memory_order_relaxed);
+}
+
 void Slot::AwaitLooks() {
   for (int look = 0; looks_.load(std::memory_order_acquire) != 0; ++look) {
     if (look >= kLooks) std::this_thread::yield();
@@ -62,7 +69,7 @@ thread_local constinit Slots::Hint Slots::hint_{0, nullptr};
 
 Slot& Slots::TakeAnother() {
   Slot* slot = FindFree();
-  slot->thread_.store(static_cast<int>(::syscall(SYS_gettid)), std::memory_order_relaxed);
+  slot->KnowThread();
   hint_ = {serial_, slot};
   return *slot;
 }

@@ -2,6 +2,8 @@
 #ifndef RUNLET_SRC_CAPACITY_SLOT_H_
 #define RUNLET_SRC_CAPACITY_SLOT_H_
 
+#include <pthread.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -121,6 +123,8 @@ class alignas(64) Slot {
   [[gnu::cold]] Meter& AddMeter(std::size_t index);
   [[gnu::cold]] void AwaitTakenAway();
   [[gnu::cold]] void AwaitLooks();
+  // To ask the system takes twice as long as all the rest of a call.
+  void KnowThread();
   enum : std::uint64_t { kIdle = 0, kRunning = 1, kBeingTaken = 2, kTakenAway = 3 };
 
   std::atomic<std::uint32_t> taken_{0};
@@ -131,6 +135,7 @@ class alignas(64) Slot {
   std::atomic<std::int64_t> deadline_{kForeverNs};
   std::atomic<Watched*> shown_{nullptr};
   std::atomic<int> thread_{0};
+  pthread_t owner_ = {};  // whose number that is
   std::atomic<std::uint32_t> looks_{0};
   Watched* watched_ = nullptr;  // read only by who won kBeingTaken
   std::uint64_t generation_ = 0;
