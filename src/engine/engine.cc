@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "engine/core.h"
 
@@ -12,6 +13,12 @@ namespace {
 absl::Status OutOfRange(std::string_view option, std::int64_t value, std::int64_t low, std::int64_t high) {
   return absl::InvalidArgumentError(
       fmt::format("EngineOptions::{} is {}, outside its range of {} to {}", option, value, low, high));
+}
+
+// Of a size that is too large for the message, the message says the most that it can.
+std::int64_t Signed(std::size_t value) {
+  constexpr std::size_t kMost = std::numeric_limits<std::int64_t>::max();
+  return static_cast<std::int64_t>(std::min(value, kMost));
 }
 
 absl::Status CheckRange(std::string_view option, std::int64_t value, std::int64_t low, std::int64_t high) {
@@ -30,15 +37,13 @@ absl::Status CheckOptions(const EngineOptions& options) {
   }
   constexpr std::int64_t kMany = 10'000'000;
   const MemoryQueueOptions& queue = options.memory_queue;
-  if (absl::Status status = CheckRange("memory_queue.events", static_cast<std::int64_t>(queue.events), 1, kMany);
-      !status.ok())
+  if (absl::Status status = CheckRange("memory_queue.events", Signed(queue.events), 1, kMany); !status.ok())
     return status;
-  if (absl::Status status =
-          CheckRange("memory_queue.dead_letters", static_cast<std::int64_t>(queue.dead_letters), 1, kMany);
-      !status.ok())
+  if (absl::Status status = CheckRange("memory_queue.dead_letters", Signed(queue.dead_letters), 1, kMany); !status.ok())
     return status;
-  if (absl::Status status =
-          CheckRange("destination_backlog", static_cast<std::int64_t>(options.destination_backlog), 1, kMany);
+  if (absl::Status status = CheckRange("memory_queue.dedup_keys", Signed(queue.dedup_keys), 0, kMany); !status.ok())
+    return status;
+  if (absl::Status status = CheckRange("destination_backlog", Signed(options.destination_backlog), 1, kMany);
       !status.ok())
     return status;
   if (absl::Status status = CheckAccount(options.account); !status.ok()) return status;

@@ -88,6 +88,10 @@ struct Shortage {
                        fmt::format("event queue is full: {} of {} events{}", used, limit, batch));
       }
       case Of::kBytes:
+        if (asked > limit) {
+          return absl::OutOfRangeError(
+              fmt::format("{} payload bytes never fit into an event queue of {} bytes", asked, limit));
+        }
         return Refused(
             kCode, reason::kEventQueueFull,
             fmt::format("event queue is full: {} of {} payload bytes, {} more do not fit", used, limit, asked));
