@@ -196,6 +196,13 @@ absl::StatusOr<FunctionMetrics> Engine::Metrics(std::string_view name) const {
   return core_->slots_.Sum(*entry);
 }
 
+std::vector<std::string> Engine::FunctionNames() const {
+  if (core_->fork_guard_.forked()) return {};
+  std::vector<std::string> names;
+  for (const FunctionEntry* entry : core_->registry_.All()) names.push_back(entry->name);
+  return names;
+}
+
 absl::StatusOr<FunctionConfig> Engine::Config(std::string_view name) const {
   FunctionEntry* entry = Find(name);
   if (entry == nullptr) return Invoker::NotFound(name);

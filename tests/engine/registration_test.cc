@@ -248,6 +248,17 @@ TEST_CASE("Config tells what a function was registered with") {
   CHECK(sim.engine().Config("plain").value().reserved_concurrency == 4);
 }
 
+TEST_CASE("an engine knows every name that was ever registered, the first one first") {
+  Simulation sim;
+  CHECK(sim.engine().FunctionNames().empty());
+  for (const std::string_view name : {"resize", "archive", "mail"}) REQUIRE(Registered(sim, name).ok());
+  CHECK(!Registered(sim, "no name").ok());
+  REQUIRE(sim.engine().Remove("archive").ok());
+  REQUIRE(sim.engine().Replace("resize", Echo).ok());
+  REQUIRE(Registered(sim, "archive").ok());
+  CHECK(sim.engine().FunctionNames() == std::vector<std::string>{"resize", "archive", "mail"});
+}
+
 // ---- EngineOptions ----
 
 TEST_CASE("engine options out of their range are refused by name, with value and range") {

@@ -164,6 +164,8 @@ class Engine {
   // NotFound for a name that was never registered.
   absl::StatusOr<FunctionMetrics> Metrics(std::string_view name) const;
   QueueStats queue_stats() const;
+  // Every name that was ever registered, in order of first registration.
+  std::vector<std::string> FunctionNames() const;
   // What the function was registered with. NotFound while nothing is registered under the name.
   absl::StatusOr<FunctionConfig> Config(std::string_view name) const;
   // Every accepted event has ended, and nothing runs. A dead letter that its DeadLetterQueue still refuses counts as
