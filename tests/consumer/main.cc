@@ -6,6 +6,9 @@
 #ifdef CONSUMER_HAS_JSON
 #include <runlet/codec/json.h>
 #endif
+#ifdef CONSUMER_HAS_METRICS
+#include <runlet/metrics/prometheus.h>
+#endif
 
 int main() {
   runlet::Engine engine;
@@ -14,5 +17,10 @@ int main() {
   absl::StatusOr<std::string> said = engine.Invoke("hello", "world");
   if (!said.ok()) return 2;
   std::puts(said->c_str());
+#ifdef CONSUMER_HAS_METRICS
+  if (runlet::PrometheusText(engine).find("runlet_invocations_total{function=\"hello\"} 1\n") == std::string::npos) {
+    return 4;
+  }
+#endif
   return *said == "hello world" ? 0 : 3;
 }

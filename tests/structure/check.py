@@ -208,8 +208,8 @@ class House:
         if target in TEST_FRAME:
             return
 
-        # The tests of the engine are run by its users' test kit.
-        if name.startswith("tests/engine/") and target.startswith("include/runlet/testing/"):
+        # The tests of the engine, and of what looks at it, are run by its users' test kit.
+        if name.startswith(("tests/engine/", "tests/metrics/")) and target.startswith("include/runlet/testing/"):
             return
 
         floor, target_floor = self.floor_of(name), self.floor_of(target)
