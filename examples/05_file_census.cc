@@ -200,6 +200,12 @@ void PrintTable(const runlet::Engine& engine) {
   }
 }
 
+void PrintBill(const runlet::Engine& engine) {
+  const runlet::Bill bill = engine.Bill(runlet::Price::X86());
+  fmt::print("\non Lambda (x86, us-east-1, without the free tier) these {} executions would have cost ${:.6f}:\n{}",
+             bill.requests, bill.total(), bill.ToString());
+}
+
 void PrintDeadLetters(const runlet::DeadLetterView& letters) {
   constexpr std::size_t kShown = 20;
   fmt::print("\ndead letters: {}{}\n", letters.size(), letters.size() > kShown ? ", of which the first 20" : "");
@@ -273,6 +279,7 @@ int TakeCensus(const std::filesystem::path& root) {
 
   PrintCounts(walk, engine->Invoke(kSummary, {}).value_or(Summary{}));
   PrintTable(*engine);
+  PrintBill(*engine);
   PrintDeadLetters(engine->dead_letters());
 
   const runlet::DeadLetterView dead = engine->dead_letters();

@@ -214,6 +214,15 @@ absl::StatusOr<FunctionConfig> Engine::Config(std::string_view name) const {
   return config;
 }
 
+runlet::Bill Engine::Bill(const Price& price) const {
+  std::vector<FunctionUsage> usage;
+  for (const FunctionEntry* entry : core_->registry_.All()) {
+    const FunctionMetrics metrics = core_->slots_.Sum(*entry);
+    if (metrics.invocations != 0) usage.push_back({entry->name, metrics.invocations, metrics.mb_milliseconds});
+  }
+  return ComputeBill(price, usage);
+}
+
 // In a forked child the locks below may be held for ever, by threads that are not there.
 bool Engine::idle() const { return core_->fork_guard_.forked() || core_->Idle(); }
 QueueStats Engine::queue_stats() const { return core_->fork_guard_.forked() ? QueueStats{} : core_->queue_->stats(); }

@@ -395,7 +395,8 @@ absl::Status Invoker::ErrorOf(const Execution& x, const Ask& ask, absl::Status s
     status = ErrorOf(x, ask, std::move(status), late);
 
   Meter& meter = x.slot->meter(*x.entry);
-  meter.AddExecution(RUNLET_PLANTED("half-billed") ? now.Since(x.started) / 2 : now.Since(x.started));
+  meter.AddExecution(RUNLET_PLANTED("half-billed") ? now.Since(x.started) / 2 : now.Since(x.started),
+                     x.invocation.memory_size);
   if (!status.ok()) [[unlikely]] {
     meter.errors.Add(1);
     if (late) meter.timeouts.Add(1);
@@ -428,7 +429,7 @@ absl::Status Invoker::ConcludeOverrun(Execution& x, Instant now) {
     // Its own slot is still its thread's.
     SlotHold slot(w_.slots);
     Meter& meter = slot->meter(*x.entry);
-    meter.AddExecution(now.Since(x.started));
+    meter.AddExecution(now.Since(x.started), x.invocation.memory_size);
     meter.errors.Add(1);
     if (timed_out) meter.timeouts.Add(1);
   }

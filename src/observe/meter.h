@@ -22,11 +22,14 @@ class OwnedCounter {
 // The counts of one function, from one slot. Written by the slot's holder, read by anyone.
 class Meter {
  public:
-  void AddExecution(std::int64_t duration_ns) {
+  // `memory_size` in MB.
+  void AddExecution(std::int64_t duration_ns, int memory_size) {
     invocations_.Add(1);
     const auto ns = static_cast<std::uint64_t>(duration_ns < 0 ? 0 : duration_ns);
     total_ns_.Add(ns);
-    billed_ms_.Add(ns == 0 ? 1 : (ns + 999'999) / 1'000'000);
+    const std::uint64_t billed_ms = ns == 0 ? 1 : (ns + 999'999) / 1'000'000;
+    billed_ms_.Add(billed_ms);
+    mb_ms_.Add(billed_ms * static_cast<std::uint64_t>(memory_size));
     durations_[DurationHistogram::BucketOf(duration_ns)].Add(1);
   }
 
@@ -46,12 +49,13 @@ class Meter {
     sum.destination_delivery_failures += destination_delivery_failures.get();
     sum.recursive_invocations_dropped += recursive_invocations_dropped.get();
     sum.billed_milliseconds += static_cast<std::int64_t>(billed_ms_.get());
+    sum.mb_milliseconds += static_cast<std::int64_t>(mb_ms_.get());
     sum.total_duration += absl::Nanoseconds(static_cast<std::int64_t>(total_ns_.get()));
     for (std::size_t i = 0; i < DurationHistogram::kBuckets; ++i) sum.durations.Add(i, durations_[i].get());
   }
 
  private:
-  OwnedCounter invocations_, total_ns_, billed_ms_;
+  OwnedCounter invocations_, total_ns_, billed_ms_, mb_ms_;
   OwnedCounter durations_[DurationHistogram::kBuckets];
 };
 

@@ -41,7 +41,7 @@ Bill ComputeBill(const Price& price, std::span<const FunctionUsage> usage) {
     Bill::Line& line = bill.lines.emplace_back();
     line.name = function.name;
     line.requests = function.invocations;
-    line.mb_milliseconds = function.memory_size * function.billed_milliseconds;
+    line.mb_milliseconds = function.mb_milliseconds;
     line.request_cost = RequestCost(price, line.requests);
     bill.requests += line.requests;
     bill.mb_milliseconds += line.mb_milliseconds;

@@ -140,8 +140,8 @@ TEST_CASE("the counts of a function are the sum over the slots, and other functi
   const FunctionIdentity f{"f", 0}, g{"g", 1000};
   Slot& a = slots.Take();
   Slot& b = slots.Take();
-  a.meter(f).AddExecution(5);
-  b.meter(f).AddExecution(7);
+  a.meter(f).AddExecution(5, 128);
+  b.meter(f).AddExecution(7, 128);
   b.meter(g).errors.Add(3);
   CHECK(slots.Sum(f).invocations == 2);
   CHECK(slots.Sum(f).total_duration == absl::Nanoseconds(12));

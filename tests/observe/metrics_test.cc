@@ -163,7 +163,7 @@ TEST_CASE("durations may be added in heaps") {
 
 FunctionMetrics MetricsOf(const std::vector<std::int64_t>& durations) {
   Meter meter;
-  for (const std::int64_t ns : durations) meter.AddExecution(ns);
+  for (const std::int64_t ns : durations) meter.AddExecution(ns, 128);
   FunctionMetrics metrics;
   meter.AddTo(metrics);
   return metrics;
@@ -207,9 +207,9 @@ TEST_CASE("a new meter has counted nothing") {
 
 TEST_CASE("the counts of several meters add up, each under its own name") {
   Meter first, second;
-  first.AddExecution(10);
-  second.AddExecution(20);
-  second.AddExecution(2'000'000);
+  first.AddExecution(10, 128);
+  second.AddExecution(20, 256);
+  second.AddExecution(2'000'000, 1024);
   first.errors.Add(1);
   first.timeouts.Add(2);
   second.timeouts.Add(1);
@@ -232,6 +232,8 @@ TEST_CASE("the counts of several meters add up, each under its own name") {
   CHECK(sum.async_events_dropped == 8);
   CHECK(sum.dead_letter_errors == 9);
   CHECK(sum.billed_milliseconds == 4);
+  CHECK(sum.mb_milliseconds == 128 + 256 + 2 * 1024);
+  CHECK(sum.gb_seconds() == 2432 / 1'024'000.0);
   CHECK(sum.total_duration == absl::Nanoseconds(2'000'030));
   CHECK(sum.durations.count() == 3);
   first.AddTo(sum);  // a meter is read, not emptied

@@ -25,6 +25,7 @@
 #include "runlet/function/handler.h"
 #include "runlet/invoke/invoke_options.h"
 #include "runlet/observe/metrics.h"
+#include "runlet/observe/price.h"
 
 namespace runlet {
 
@@ -163,6 +164,9 @@ class Engine {
   DeadLetterView dead_letters() { return DeadLetterView(core_.get()); }
   // NotFound for a name that was never registered.
   absl::StatusOr<FunctionMetrics> Metrics(std::string_view name) const;
+  // What all executions so far would have cost on Lambda in one month: Bill(Price::X86().WithFreeTier()).
+  // Functions are listed in order of first registration, those without executions left out.
+  runlet::Bill Bill(const Price& price) const;
   QueueStats queue_stats() const;
   // Every name that was ever registered, in order of first registration.
   std::vector<std::string> FunctionNames() const;

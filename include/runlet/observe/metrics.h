@@ -57,6 +57,8 @@ struct FunctionMetrics {
   std::uint64_t destination_delivery_failures = 0;  // failed sends to a destination
   std::uint64_t recursive_invocations_dropped = 0;  // calls refused and events ended by loop detection
   std::int64_t billed_milliseconds = 0;             // the sum over invocations of the duration, each rounded up to 1 ms
+  std::int64_t mb_milliseconds = 0;                 // the sum over invocations of memory_size times what is billed
+  double gb_seconds() const { return static_cast<double>(mb_milliseconds) / (1024.0 * 1000.0); }
   absl::Duration total_duration;
   DurationHistogram durations;
 };

@@ -41,16 +41,14 @@ struct Price {
   }
 };
 
-// What one function did in the month, as FunctionMetrics counts it. Value. A function whose memory_size was changed has
-// one for each size.
+// What one function did in the month, as FunctionMetrics counts it. Value.
 struct FunctionUsage {
   std::string name;
-  int memory_size = 128;                 // MB
-  std::uint64_t invocations = 0;         // each attempt of an event is a request, failed ones too; throttles are none
-  std::int64_t billed_milliseconds = 0;  // up to 9e14 in all: 28,000 years at 10,240 MB
+  std::uint64_t invocations = 0;     // each attempt of an event is a request, failed ones too; throttles are none
+  std::int64_t mb_milliseconds = 0;  // memory_size * billed duration; up to 9e18 in all: 28,000 years at 10,240 MB
 };
 
-// Value. Usage is counted in whole MB-milliseconds (memory_size * billed_milliseconds), so sums, tiers and what is free
+// Value. Usage is counted in whole MB-milliseconds, so sums, tiers and what is free
 // are exact; costs are these counts times prices, in double precision, and not rounded to cents.
 struct Bill {
   struct Line {
