@@ -24,7 +24,7 @@ absl::Status Admission::Refusal(const FunctionEntry& entry) const {
         absl::StatusCode::kResourceExhausted, reason::kAbandonedExecutionLimitExceeded,
         fmt::format("function \"{}\": {} of its executions overran and have not returned, and the engine has replaced "
                     "{} of {} such threads",
-                    entry.name, entry.abandoned.load(std::memory_order_relaxed), abandoned(), max_abandoned_));
+                    entry.name, entry.abandoned.load(std::memory_order_relaxed), abandoned(), limits_.max_abandoned));
   }
   if (IsUnreserved(entry)) {
     return Refused(absl::StatusCode::kResourceExhausted, reason::kConcurrentInvocationLimitExceeded,
@@ -36,15 +36,35 @@ absl::Status Admission::Refusal(const FunctionEntry& entry) const {
                  fmt::format("function \"{}\": {} of {} reserved executions in use", entry.name, cap, cap));
 }
 
+bool Admission::WithinRate(FunctionEntry& entry, const Permits& permits) {
+  if (RUNLET_PLANTED("rate-ignored")) return true;
+  const std::int64_t per_second = std::int64_t{limits_.requests_per_permit} * std::max(permits.cap(), 1);
+  RateLimit& rate = &permits == &unreserved_ ? unreserved_rate_ : entry.reserved_rate;
+  return rate.TryPass(clock_.Now(), per_second);
+}
+
+absl::Status Admission::RateRefusal(const FunctionEntry& entry, Permit permit) const {
+  const bool unreserved = permit.permits == &unreserved_;
+  return Refused(
+      absl::StatusCode::kResourceExhausted,
+      unreserved ? reason::kFunctionInvocationRateLimitExceeded : reason::kReservedFunctionInvocationRateLimitExceeded,
+      fmt::format("function \"{}\": more than {} requests a second ({} for each of {} {} executions)", entry.name,
+                  limits_.requests_per_permit * permit.permits->cap(), limits_.requests_per_permit,
+                  permit.permits->cap(), unreserved ? "unreserved" : "reserved"));
+}
+
 absl::Status Admission::Reserve(FunctionEntry& entry, std::optional<int> reserved) {
   MutexLock lock(&mu_);
   const int before = entry.reserved.load(std::memory_order_relaxed);
   const int others = reserved_sum_ - (before == kUnreserved ? 0 : before);
-  if (reserved.value_or(0) > concurrency_ - others) {
+  if (reserved.value_or(0) > limits_.concurrency - limits_.unreserved_minimum - others) {
     return absl::InvalidArgumentError(fmt::format(
         "function \"{}\": reserved_concurrency is {}, but of the engine's concurrency of {} only {} are not "
-        "reserved by other functions",
-        entry.name, *reserved, concurrency_, concurrency_ - others));
+        "reserved by other functions{}",
+        entry.name, *reserved, limits_.concurrency, limits_.concurrency - limits_.unreserved_minimum - others,
+        limits_.unreserved_minimum == 0
+            ? ""
+            : fmt::format(" or kept by unreserved_minimum, which is {}", limits_.unreserved_minimum)));
   }
   reserved_sum_ = others + reserved.value_or(0);
   entry.reserved.store(reserved.value_or(kUnreserved), std::memory_order_relaxed);
@@ -62,12 +82,12 @@ bool Admission::HandOver() {
     return std::max(entry.reserved.load(std::memory_order_relaxed), 0) + (RUNLET_PLANTED("cap-off-by-one") ? 1 : 0);
   };
   // First those that shrink; what they hold beyond their share is not free yet.
-  const int unreserved = concurrency_ - reserved_sum_;
+  const int unreserved = limits_.concurrency - reserved_sum_;
   int used = unreserved_.set_cap(std::min(unreserved_.cap(), unreserved));
   for (FunctionEntry* entry : reserving_) {
     used += entry->reserved_permits.set_cap(std::min(entry->reserved_permits.cap(), share(*entry)));
   }
-  int free = std::max(0, concurrency_ - used);
+  int free = std::max(0, limits_.concurrency - used);
   const auto grow = [&free](Permits& permits, int to) {
     const int more = std::min(to - permits.cap(), free);
     permits.set_cap(permits.cap() + more);
@@ -91,7 +111,7 @@ bool Admission::Abandon(FunctionEntry& entry) {
   entry.abandoned.fetch_add(1, std::memory_order_relaxed);
   int before = abandoned_.load(std::memory_order_relaxed);
   do {
-    if (before >= max_abandoned_) return false;
+    if (before >= limits_.max_abandoned) return false;
   } while (!abandoned_.compare_exchange_weak(before, before + 1, std::memory_order_relaxed));
   return true;
 }

@@ -25,16 +25,19 @@ class CapacityListener {
   ~CapacityListener() = default;
 };
 
-// The admission order of Lambda, without rates and provisioned concurrency. A call takes one permit: its function's if
-// it has reserved concurrency, else one of the unreserved. Thread-safe.
+struct AdmissionLimits {
+  int concurrency = 1000;
+  int max_abandoned = 16;
+  int unreserved_minimum = 0;
+  int requests_per_permit = 0;  // a second; 0: any number
+};
+
+// The admission order of Lambda, without provisioned concurrency. A call takes one permit: its function's if it has
+// reserved concurrency, else one of the unreserved. Thread-safe.
 class Admission {
  public:
-  Admission(int concurrency, int max_abandoned, const Clock& clock, Executor& executor)
-      : concurrency_(concurrency),
-        max_abandoned_(max_abandoned),
-        clock_(clock),
-        executor_(executor),
-        unreserved_(concurrency) {}
+  Admission(const AdmissionLimits& limits, const Clock& clock, Executor& executor)
+      : limits_(limits), clock_(clock), executor_(executor), unreserved_(limits.concurrency) {}
 
   // The permit of one execution; without `permits` where the call borrows its caller's.
   struct Permit {
@@ -54,6 +57,13 @@ class Admission {
     if (!permits->TryEnter()) return {};
     return {true, permits};
   }
+  // Whether a call that was admitted with `permit` keeps to the rate. Else RateRefusal() says why not.
+  [[nodiscard]] bool KeepsRate(FunctionEntry& entry, Permit permit) {
+    if (limits_.requests_per_permit == 0 || permit.permits == nullptr) [[likely]]
+      return true;
+    return WithinRate(entry, *permit.permits);
+  }
+  absl::Status RateRefusal(const FunctionEntry& entry, Permit permit) const;
   // Whether TryAdmit would admit a call that is not nested.
   bool HasRoom(const FunctionEntry& entry) const {
     return (entry.abandoned.load(std::memory_order_relaxed) == 0 || !AtAbandonedLimit()) &&
@@ -146,17 +156,18 @@ class Admission {
   [[gnu::cold]] void TellWaiters();
   [[gnu::cold]] void WakeForQuiet();
   void WakeBlocked();
-  bool AtAbandonedLimit() const { return abandoned_.load(std::memory_order_relaxed) >= max_abandoned_; }
+  [[gnu::cold]] bool WithinRate(FunctionEntry& entry, const Permits& permits);
+  bool AtAbandonedLimit() const { return abandoned_.load(std::memory_order_relaxed) >= limits_.max_abandoned; }
   Permits* PermitsOf(const FunctionEntry& entry) const {
     const bool reserved = entry.reserved.load(std::memory_order_relaxed) != kUnreserved;
     return const_cast<Permits*>(reserved ? &entry.reserved_permits : &unreserved_);
   }
 
-  const int concurrency_;
-  const int max_abandoned_;
+  const AdmissionLimits limits_;
   const Clock& clock_;
   Executor& executor_;
   Permits unreserved_;
+  RateLimit unreserved_rate_;
   std::atomic<int> abandoned_{0};
   CapacityListener* listener_ = nullptr;
   std::atomic<std::uint64_t> waiters_{0};

@@ -22,6 +22,7 @@ namespace runlet {
 namespace {
 
 constexpr std::size_t kBatch = 32;
+constexpr std::int64_t kPostponedNs = 1'000'000'000;
 
 std::string_view View(absl::string_view text) { return {text.data(), text.size()}; }
 
@@ -136,7 +137,9 @@ Delivery::Delivery(Invoker& invoker, EventQueue& queue, const Registry& registry
       limits_(std::move(limits)),
       feed_(invoker, queue, [this](std::string_view function, const InvocationRecord& record) {
         return PostRecord(function, record);
-      }) {}
+      }) {
+  if (limits_.retries.has_value()) retry_tokens_.emplace(*limits_.retries);
+}
 
 Delivery::~Delivery() = default;
 
@@ -178,6 +181,7 @@ absl::Status Delivery::Accept(FunctionEntry& entry, std::span<const Ask> asks, s
   Slot& slot = hold.slot();
   const Accepting accepting(invoker_, slot);
   bool accepted = true;
+  Instant now;
   absl::Status status = [&]() -> absl::Status {
     if (invoker_.life() > until) return invoker_.Closed(entry.name);
     if (code == nullptr) return Invoker::NotFound(entry.name);
@@ -196,7 +200,7 @@ absl::Status Delivery::Accept(FunctionEntry& entry, std::span<const Ask> asks, s
                                  entry.name, feed_.records(), limits_.records));
     }
     if (absl::Status check = CheckPostOptions(entry, config, options, asks.size()); !check.ok()) return check;
-    const Instant now = wiring_.clock.Now();
+    now = wiring_.clock.Now();
     absl::InlinedVector<EventRef, 1> events;
     events.reserve(asks.size());
     for (std::size_t i = 0; i < asks.size(); ++i) {
@@ -231,7 +235,7 @@ absl::Status Delivery::Accept(FunctionEntry& entry, std::span<const Ask> asks, s
     for (const RequestId& id : ids) {
       invoker_.Observe({.kind = Activity::Kind::kAccepted,
                         .type = InvocationType::kEvent,
-                        .at = wiring_.clock.Now(),
+                        .at = now,
                         .request_id = id,
                         .function = entry.name});
     }
@@ -406,6 +410,29 @@ void Delivery::WakeStarved(Gate& gate) {
 }
 
 // ---- ends ----
+
+bool Delivery::RetryMayBegin(const Event& event, Instant now) {
+  if (!retry_tokens_.has_value() || RUNLET_PLANTED("budget-ignored")) return true;
+  if (event.attempts > 1) return retry_tokens_->TryTake(now) || now.After(kPostponedNs) >= event.expires;
+  retry_tokens_->Earn();
+  return true;
+}
+
+Settlement Delivery::Postpone(EventRef event, std::uint64_t fence, Instant now) {
+  event->EndWait(now, event->attempts);
+  Settlement settlement;
+  settlement.fence = fence;
+  settlement.kind = Settlement::Kind::kThrottled;
+  settlement.due = now.After(kPostponedNs);
+  if (invoker_.observed()) {
+    Activity postponed = About(*event, Activity::Kind::kThrottled, now);
+    postponed.due = settlement.due;
+    postponed.error_type = "RetryBudgetExceeded";
+    invoker_.Observe(postponed);
+  }
+  settlement.event = std::move(event);
+  return settlement;
+}
 
 Settlement Delivery::End(EventRef event, std::uint64_t fence, Condition condition) {
   Settlement settlement;

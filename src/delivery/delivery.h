@@ -8,10 +8,12 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "delivery/lane.h"
+#include "delivery/retry_tokens.h"
 #include "delivery/sink_feed.h"
 #include "function/registry.h"
 #include "invoke/invoker.h"
@@ -26,6 +28,7 @@ class Delivery final : public QueueListener, public CapacityListener {
   struct Limits {
     Account account;
     std::size_t records;  // that wait for destinations
+    std::optional<RetryBudget> retries = std::nullopt;
   };
   Delivery(Invoker& invoker, EventQueue& queue, const Registry& registry, Limits limits);
   ~Delivery();
@@ -85,6 +88,9 @@ class Delivery final : public QueueListener, public CapacityListener {
   // How the event goes on after an attempt that ended as `status`.
   Settlement Decide(EventRef event, std::uint64_t fence, const EventInvokeConfig& config, const absl::Status& status,
                     const Attempt& attempt, Random& random);
+  // Whether the attempt that `event` was claimed for fits into the retry budget, which is charged then.
+  bool RetryMayBegin(const Event& event, Instant now);
+  Settlement Postpone(EventRef event, std::uint64_t fence, Instant now);
   static Settlement End(EventRef event, std::uint64_t fence, Condition condition);
   void Settle(std::span<Settlement> settlements, Instant now, const EventInvokeConfig* sinks, Slot& slot);
   // What is told once a settlement has ended its event.
@@ -109,6 +115,7 @@ class Delivery final : public QueueListener, public CapacityListener {
   EventQueue& queue_;
   const Registry& registry_;
   const Limits limits_;
+  std::optional<RetryTokens> retry_tokens_;
   SinkFeed feed_;
   Gate shared_gate_;
   std::atomic<int> starved_alone_{0};  // lanes that wait in their own gates

@@ -126,6 +126,8 @@ bool Pump::RunEvent(EventRef event) {
   const Invoker::Wiring& w = delivery_.wiring_;
   event_ = std::move(event);
   fence_ = event_->fence;
+  // It came after the last one had ended.
+  if (std::max(event_->accepted, event_->not_before) > now_) now_ = w.clock.Now();
   started = now_;
   code = slot->Protect(*entry);
   if (code == nullptr) return EndUnrun(Condition::kFunctionRemoved);
@@ -138,6 +140,11 @@ bool Pump::RunEvent(EventRef event) {
       code->config.recursive_loop == RecursiveLoop::kTerminate) {
     slot->meter(*entry).recursive_invocations_dropped.Add(1);
     return EndUnrun(Condition::kRecursionLimit);
+  }
+  if (!delivery_.RetryMayBegin(*event_, started)) {
+    Put(delivery_.Postpone(std::move(event_), fence_, started));
+    invoker->Unprotect(*slot, *entry);
+    return true;
   }
   const HandlerOps& ops = code->handler.ops();
   // Decoded anew when the function was replaced by one of another type.

@@ -48,13 +48,15 @@ EngineCore::EngineCore(EngineOptions options)
       own_executor_(MakeExecutor(options_, clock_, &pool_, &poll_)),
       executor_(own_executor_ != nullptr ? *own_executor_ : *options_.executor),
       slots_(options_.seed.has_value() ? *options_.seed : RandomSeed()),
-      admission_(options_.concurrency, options_.max_abandoned, clock_, executor_),
+      admission_(
+          {options_.concurrency, options_.max_abandoned, options_.unreserved_minimum, options_.requests_per_permit},
+          clock_, executor_),
       queue_(options_.queue != nullptr
                  ? options_.queue
                  : std::shared_ptr<EventQueue>(MemoryQueue(QueueOptions(options_.memory_queue), clock_))),
       invoker_({clock_, fork_guard_, executor_, slots_, admission_, options_.observer, options_.interceptor,
                 options_.log, options_.payload_limits}),
-      delivery_(invoker_, *queue_, registry_, {options_.account, options_.destination_backlog}) {
+      delivery_(invoker_, *queue_, registry_, {options_.account, options_.destination_backlog, options_.retry_budget}) {
   // One thread needs no cheap fence, and asking for it can take milliseconds.
   if (options_.executor == nullptr) RegisterAsymmetricFence();
   if (RUNLET_PLANTED("global-left-behind")) PlantGlobal();
@@ -151,14 +153,35 @@ absl::Status EngineCore::Publish(std::string_view name, Handler handler, Functio
     old = entry->code.exchange(code.release(), std::memory_order_seq_cst);
   }
   slots_.Retire(old);
-  invoker_.Observe({.kind = existing ? Activity::Kind::kReplaced : Activity::Kind::kRegistered,
-                    .at = clock_.Now(),
-                    .function = entry->name});
   if (existing) {
-    admission_.Changed();
-    delivery_.Wake(*entry->lane);
+    TellReplaced(*entry);
+  } else {
+    invoker_.Observe({.kind = Activity::Kind::kRegistered, .at = clock_.Now(), .function = entry->name});
   }
   return absl::OkStatus();
+}
+
+absl::Status EngineCore::SetReservedConcurrency(std::string_view name, std::optional<int> reserved) {
+  if (absl::Status open = CheckOpen(name); !open.ok()) return open;
+  if (reserved.has_value()) {
+    if (absl::Status status = CheckConfig(name, {.reserved_concurrency = reserved}); !status.ok()) return status;
+  }
+  FunctionEntry* entry;
+  {
+    MutexLock lock(&publish_mu_);
+    entry = registry_.Find(name);
+    if (entry == nullptr || entry->code.load(std::memory_order_relaxed) == nullptr) return Invoker::NotFound(name);
+    if (absl::Status status = admission_.Reserve(*entry, reserved); !status.ok()) return status;
+    if (pool_ != nullptr) pool_->set_extra_threads(admission_.reserved_sum());
+  }
+  TellReplaced(*entry);
+  return absl::OkStatus();
+}
+
+void EngineCore::TellReplaced(FunctionEntry& entry) {
+  invoker_.Observe({.kind = Activity::Kind::kReplaced, .at = clock_.Now(), .function = entry.name});
+  admission_.Changed();
+  delivery_.Wake(*entry.lane);
 }
 
 absl::Status EngineCore::Remove(std::string_view name) {

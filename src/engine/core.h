@@ -26,6 +26,7 @@ class EngineCore final : public Alarm, public std::enable_shared_from_this<Engin
 
   absl::Status Publish(std::string_view name, Handler handler, FunctionConfig config, bool existing)
       RUNLET_EXCLUDES(publish_mu_);
+  absl::Status SetReservedConcurrency(std::string_view name, std::optional<int> reserved) RUNLET_EXCLUDES(publish_mu_);
   absl::Status Remove(std::string_view name) RUNLET_EXCLUDES(publish_mu_);
   absl::Status Cancel(const RequestId& id);
   Inspection Inspect() const;
@@ -46,6 +47,7 @@ class EngineCore final : public Alarm, public std::enable_shared_from_this<Engin
   absl::Status CheckPublish(std::string_view name, const Handler& handler, const FunctionConfig& config) const;
   absl::Status CheckDestination(std::string_view name, std::string_view setting, const Destination& destination,
                                 const Handler& handler) const;
+  void TellReplaced(FunctionEntry& entry);
   bool NothingRuns() const;
   bool Idle() const;
 

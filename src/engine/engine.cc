@@ -27,6 +27,20 @@ absl::Status CheckRange(std::string_view option, std::int64_t value, std::int64_
 
 absl::Status CheckOptions(const EngineOptions& options) {
   if (absl::Status status = CheckRange("concurrency", options.concurrency, 1, 1'000'000); !status.ok()) return status;
+  if (absl::Status status = CheckRange("unreserved_minimum", options.unreserved_minimum, 0, options.concurrency);
+      !status.ok())
+    return status;
+  if (absl::Status status = CheckRange("requests_per_permit", options.requests_per_permit, 0, 1'000'000); !status.ok())
+    return status;
+  if (options.retry_budget.has_value()) {
+    const RetryBudget& budget = *options.retry_budget;
+    if (!(budget.share >= 0 && budget.share <= 100) || !(budget.per_second > 0 && budget.per_second <= 1e6)) {
+      return absl::InvalidArgumentError(
+          fmt::format("EngineOptions::retry_budget has a share of {} and {} per second, outside the ranges of 0 to 100 "
+                      "and more than 0 to 1000000",
+                      budget.share, budget.per_second));
+    }
+  }
   if (absl::Status status = CheckRange("max_abandoned", options.max_abandoned, 0, 10'000); !status.ok()) return status;
   if (const auto* own = std::get_if<OwnThreads>(&options.threads)) {
     if (absl::Status status = CheckRange("threads.max_threads", own->max_threads, 0, 10'000); !status.ok())
@@ -85,6 +99,9 @@ absl::Status Engine::Publish(std::string_view name, Handler handler, FunctionCon
   return core_->Publish(name, std::move(handler), std::move(config), mode == kExisting);
 }
 
+absl::Status Engine::SetReservedConcurrency(std::string_view name, std::optional<int> reserved) {
+  return core_->SetReservedConcurrency(name, reserved);
+}
 absl::Status Engine::Remove(std::string_view name) { return core_->Remove(name); }
 
 absl::Status Engine::CheckTypes(FunctionEntry* entry, std::string_view name, const Type* in, const Type* out) const {
@@ -211,6 +228,10 @@ absl::StatusOr<FunctionConfig> Engine::Config(std::string_view name) const {
   absl::StatusOr<FunctionConfig> config =
       code == nullptr ? absl::StatusOr<FunctionConfig>(Invoker::NotFound(name)) : code->config;
   core_->invoker_.Unprotect(*slot, *entry);
+  if (config.ok()) {
+    const int reserved = entry->reserved.load(std::memory_order_relaxed);
+    config->reserved_concurrency = reserved == kUnreserved ? std::nullopt : std::optional(reserved);
+  }
   return config;
 }
 

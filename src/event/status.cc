@@ -54,6 +54,7 @@ std::string_view Reason(const absl::Status& status) {
   // The names are static; the payload is a copy that dies here.
   for (const std::string_view name :
        {reason::kConcurrentInvocationLimitExceeded, reason::kReservedFunctionConcurrentInvocationLimitExceeded,
+        reason::kFunctionInvocationRateLimitExceeded, reason::kReservedFunctionInvocationRateLimitExceeded,
         reason::kAbandonedExecutionLimitExceeded, reason::kEventQueueFull, reason::kDeadLetterQueueFull,
         reason::kDedupKeysFull, reason::kDestinationBacklogFull, reason::kRecursiveInvocation, reason::kEngineClosed,
         reason::kNoThreadInTime}) {

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/permits.h"
+#include "base/rate_limit.h"
 #include "runlet/event/function_name.h"
 #include "runlet/function/config.h"
 #include "runlet/function/handler.h"
@@ -46,6 +47,7 @@ struct FunctionEntry : FunctionIdentity {
   std::atomic<int> reserved{kUnreserved};
   std::atomic<int> abandoned{0};  // executions that overran and whose threads have not come back
   Permits reserved_permits{0};
+  RateLimit reserved_rate;
   Lane* lane = nullptr;  // the delivery's
 };
 

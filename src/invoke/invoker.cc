@@ -151,9 +151,19 @@ absl::Status Invoker::Refuse(const FunctionEntry& entry, absl::Status status) {
 inline absl::Status Invoker::Admit(FunctionEntry& entry, const Execution* parent, bool nested,
                                    const InvokeOptions& options, Slot& slot, Admission::Permit* permit) {
   *permit = w_.admission.TryAdmit(entry, nested && !RUNLET_PLANTED("nested-takes-a-permit"));
-  if (permit->admitted) [[likely]]
-    return absl::OkStatus();
+  if (permit->admitted) [[likely]] {
+    if (w_.admission.KeepsRate(entry, *permit)) [[likely]]
+      return absl::OkStatus();
+    return TooFast(entry, slot, permit);
+  }
   return AdmitLater(entry, parent, nested, options, slot, permit);
+}
+
+absl::Status Invoker::TooFast(FunctionEntry& entry, Slot& slot, Admission::Permit* permit) {
+  absl::Status refusal = w_.admission.RateRefusal(entry, *permit);
+  w_.admission.Leave(std::exchange(*permit, Admission::Permit{}));
+  slot.meter(entry).throttles.Add(1);
+  return refusal;
 }
 
 absl::Status Invoker::AdmitLater(FunctionEntry& entry, const Execution* parent, bool nested,
@@ -170,7 +180,9 @@ absl::Status Invoker::AdmitLater(FunctionEntry& entry, const Execution* parent, 
       Instant until = w_.clock.Now().After(Nanos(options.wait_for_capacity));
       if (parent != nullptr) until = std::min(until, parent->invocation.deadline);
       *permit = w_.admission.AdmitBefore(entry, nested, until);
-      if (permit->admitted) return absl::OkStatus();
+      if (permit->admitted) {
+        return w_.admission.KeepsRate(entry, *permit) ? absl::OkStatus() : TooFast(entry, slot, permit);
+      }
     }
   }
   slot.meter(entry).throttles.Add(1);

@@ -155,6 +155,8 @@ class Invoker final : public ContextPort {
   // `parent`: the handler that makes the call, if one does; `nested`: and is suspended until the call has ended.
   absl::Status Admit(FunctionEntry& entry, const Execution* parent, bool nested, const InvokeOptions& options,
                      Slot& slot, Admission::Permit* permit);
+  // Gives the permit back: too many requests have come lately.
+  [[gnu::cold]] absl::Status TooFast(FunctionEntry& entry, Slot& slot, Admission::Permit* permit);
   absl::Status AdmitLater(FunctionEntry& entry, const Execution* parent, bool nested, const InvokeOptions& options,
                           Slot& slot, Admission::Permit* permit);
   Instant DeadlineOf(const Code& code, const InvokeOptions& options, const Execution* parent, Instant now) const;

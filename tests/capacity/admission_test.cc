@@ -22,7 +22,7 @@ namespace runlet {
 namespace {
 
 struct Fixture {
-  explicit Fixture(int concurrency, int max_abandoned = 2) : admission(concurrency, max_abandoned, clock, pool) {
+  explicit Fixture(int concurrency, int max_abandoned = 2) : admission({concurrency, max_abandoned}, clock, pool) {
     pool.Attach(&bell);
   }
   int AdmitAll(const FunctionEntry& entry) {

@@ -7,6 +7,7 @@
 #include "runlet/runlet.h"
 #include "runlet/testing/simulation.h"
 #include "tests/catch.h"
+#include "tests/engine/unsaid.h"
 
 namespace runlet {
 namespace {
@@ -198,6 +199,73 @@ TEST_CASE("a place that a larger reservation makes wakes who waits for it") {
   CHECK(engine.Invoke("work", "{}", {.wait_for_capacity = absl::Seconds(5)}).ok());
   CHECK(sim.Elapsed() == absl::Milliseconds(1100));
   CHECK(std::move(held).Get().ok());
+}
+
+// ---- limits that change, and rates ----
+
+TEST_CASE("what a function reserves may change while it runs, and nothing else of it does") {
+  Simulation sim({.engine = {.concurrency = 4}});
+  Engine& engine = sim.engine();
+  REQUIRE(engine.Register("work", HoldOneSecond, {.timeout = absl::Seconds(7)}).ok());
+  std::vector<Future<std::string>> held = StartMany(engine, "work", 4);
+  REQUIRE(engine.SetReservedConcurrency("work", 2).ok());
+  CHECK(engine.Config("work").value().reserved_concurrency == 2);
+  CHECK(engine.Config("work").value().timeout == absl::Seconds(7));
+  CHECK(Refused(std::move(held)) == 0);
+  CHECK(Refused(StartMany(engine, "work", 3)) == 1);
+  REQUIRE(engine.SetReservedConcurrency("work", 0).ok());
+  CHECK(Reason(engine.Invoke("work", "{}").status()) == reason::kReservedFunctionConcurrentInvocationLimitExceeded);
+  REQUIRE(engine.SetReservedConcurrency("work", std::nullopt).ok());
+  CHECK(!engine.Config("work").value().reserved_concurrency.has_value());
+  CHECK(Refused(StartMany(engine, "work", 4)) == 0);
+  CHECK(Unsaid(engine.SetReservedConcurrency("work", 5), absl::StatusCode::kInvalidArgument, {"\"work\"", "5", "4"}) ==
+        "");
+  CHECK(Unsaid(engine.SetReservedConcurrency("work", -1), absl::StatusCode::kInvalidArgument, {"\"work\"", "-1"}) ==
+        "");
+  CHECK(absl::IsNotFound(engine.SetReservedConcurrency("nobody", 1)));
+}
+
+TEST_CASE("an unreserved minimum is left to the functions that reserve nothing") {
+  Simulation sim({.engine = {.concurrency = 10, .unreserved_minimum = 4}});
+  Engine& engine = sim.engine();
+  REQUIRE(engine.Register("a", HoldOneSecond, {.reserved_concurrency = 6}).ok());
+  const absl::Status status = engine.Register("b", HoldOneSecond, {.reserved_concurrency = 1});
+  CHECK(Unsaid(status, absl::StatusCode::kInvalidArgument, {"\"b\"", "is 1", "only 0", "unreserved_minimum", "4"}) ==
+        "");
+  CHECK(engine.Register("zero", HoldOneSecond, {.reserved_concurrency = 0}).ok());
+  CHECK(!Engine::Create({.concurrency = 3, .unreserved_minimum = 4}).ok());
+}
+
+TEST_CASE("with a rate as many calls a second are taken as permits and rate allow, and events are not limited") {
+  Simulation sim({.engine = {.concurrency = 5, .requests_per_permit = 10}});
+  Engine& engine = sim.engine();
+  REQUIRE(engine.Register("quick", [](std::string_view) {}).ok());
+  REQUIRE(engine.Register("own", [](std::string_view) {}, {.reserved_concurrency = 1}).ok());
+  const auto taken = [&](std::string_view name, int calls) {
+    int count = 0;
+    for (int i = 0; i < calls; ++i) count += engine.Invoke(name, "").ok() ? 1 : 0;
+    return count;
+  };
+  CHECK(taken("quick", 100) == 40);  // 4 unreserved permits
+  CHECK(taken("own", 100) == 10);
+  CHECK(Reason(engine.Invoke("quick", "").status()) == reason::kFunctionInvocationRateLimitExceeded);
+  const absl::Status own = engine.Start("own", "").Get().status();
+  CHECK(Reason(own) == reason::kReservedFunctionInvocationRateLimitExceeded);
+  CHECK(Unsaid(own, absl::StatusCode::kResourceExhausted, {"\"own\"", "10 requests a second", "1 reserved"}) == "");
+  CHECK(engine.Metrics("own").value().throttles == 91);
+  REQUIRE(engine.PostAll("own", std::vector<std::string>(50, "")).ok());
+  sim.AdvanceBy(absl::Milliseconds(500));
+  CHECK(engine.Metrics("own").value().invocations == 60);
+  CHECK(taken("own", 100) == 5);
+  CHECK(engine.idle());
+}
+
+TEST_CASE("Lambda's quotas are those of an account") {
+  const EngineOptions options = EngineOptions::LambdaQuotas();
+  CHECK(options.concurrency == 1000);
+  CHECK(options.unreserved_minimum == 100);
+  CHECK(options.requests_per_permit == 10);
+  CHECK(Engine::Create(options).ok());
 }
 
 // ---- nested calls ----

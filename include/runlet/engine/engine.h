@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <memory>
 #include <new>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -86,6 +87,10 @@ class Engine {
   [[nodiscard]] absl::Status Replace(const Function<In, Out>& function, F&& handler, FunctionConfig config = {}) {
     return Publish(function.name(), Handler::Make<In, Out>(std::forward<F>(handler)), std::move(config), kExisting);
   }
+  // Changes what the function reserves, and nothing else; unset: it shares the unreserved concurrency again. What
+  // others hold of the permits is handed over as it comes back. Lambda's PutFunctionConcurrency and
+  // DeleteFunctionConcurrency.
+  [[nodiscard]] absl::Status SetReservedConcurrency(std::string_view name, std::optional<int> reserved);
   // Executions that run go on; waiting events end as FunctionRemoved. NotFound if nothing is registered under the name.
   [[nodiscard]] absl::Status Remove(std::string_view name);
 

@@ -15,6 +15,7 @@
 #include "runlet/base/time.h"
 #include "runlet/event/arn.h"
 #include "runlet/event/context.h"
+#include "runlet/function/retry_budget.h"
 #include "runlet/invoke/interceptor.h"
 #include "runlet/invoke/invoke_options.h"
 #include "runlet/observe/observer.h"
@@ -39,6 +40,17 @@ struct NoThreads {};
 struct EngineOptions {
   // Executions that run at once, over all functions; 1 to 1,000,000. Lambda's default account quota.
   int concurrency = 1000;
+  // Executions that reserved concurrency must leave to the functions without; 0 to concurrency. Lambda keeps 100: in a
+  // process all are yours to give.
+  int unreserved_minimum = 0;
+  // Calls (Invoke, Start) a second for each execution that a function may have at once; 0 for any number. More are
+  // refused, as FunctionInvocationRateLimitExceeded. Lambda allows 10, to protect its servers from you: here both are
+  // you.
+  int requests_per_permit = 0;
+  // Unset: retries begin when they are due.
+  std::optional<RetryBudget> retry_budget = std::nullopt;
+  // With the limits of an AWS account that differ from the defaults: unreserved_minimum 100, requests_per_permit 10.
+  static EngineOptions LambdaQuotas();
   std::variant<OwnThreads, HostThreads, NoThreads> threads = OwnThreads{};
   // Threads that may be stuck in handlers that overran their deadline and be replaced; 0 to 10,000. At the limit,
   // functions that own such threads are refused (AbandonedExecutionLimitExceeded).
@@ -71,6 +83,13 @@ struct EngineOptions {
   Executor* executor = nullptr;                      // instead of `threads`
   std::optional<std::uint64_t> seed = std::nullopt;  // of ids and jitter; unset: a random one
 };
+
+inline EngineOptions EngineOptions::LambdaQuotas() {
+  EngineOptions options;
+  options.unreserved_minimum = 100;
+  options.requests_per_permit = 10;
+  return options;
+}
 
 }  // namespace runlet
 

@@ -35,6 +35,9 @@ namespace reason {
 inline constexpr std::string_view kConcurrentInvocationLimitExceeded = "ConcurrentInvocationLimitExceeded";
 inline constexpr std::string_view kReservedFunctionConcurrentInvocationLimitExceeded =
     "ReservedFunctionConcurrentInvocationLimitExceeded";
+inline constexpr std::string_view kFunctionInvocationRateLimitExceeded = "FunctionInvocationRateLimitExceeded";
+inline constexpr std::string_view kReservedFunctionInvocationRateLimitExceeded =
+    "ReservedFunctionInvocationRateLimitExceeded";
 inline constexpr std::string_view kAbandonedExecutionLimitExceeded = "AbandonedExecutionLimitExceeded";
 inline constexpr std::string_view kEventQueueFull = "EventQueueFull";
 inline constexpr std::string_view kDeadLetterQueueFull = "DeadLetterQueueFull";
