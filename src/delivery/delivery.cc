@@ -193,7 +193,7 @@ absl::Status Delivery::Accept(FunctionEntry& entry, std::span<const Ask> asks, s
           "it by const reference, or set maximum_retry_attempts to 0, no dead_letter_queue and no destination",
           entry.name, ops.in->name));
     }
-    if (code->sinks != nullptr && feed_.records() >= limits_.records) {
+    if ((config.on_success.is_set() || config.on_failure.is_set()) && feed_.records() >= limits_.records) {
       return Refused(absl::StatusCode::kResourceExhausted, reason::kDestinationBacklogFull,
                      fmt::format("function \"{}\": {} invocation records wait for destinations that do not take them, "
                                  "the limit is {}",
@@ -236,6 +236,7 @@ absl::Status Delivery::Accept(FunctionEntry& entry, std::span<const Ask> asks, s
       invoker_.Observe({.kind = Activity::Kind::kAccepted,
                         .type = InvocationType::kEvent,
                         .at = now,
+                        .due = now.After(Nanos(options.delay)),
                         .request_id = id,
                         .function = entry.name});
     }
@@ -271,7 +272,8 @@ absl::Status Delivery::Redrive(const RequestId& id, absl::Duration delay, bool d
   fresh->not_before = now.After(Nanos(delay));
   fresh->expires = fresh->not_before.After(Nanos(hold.code()->config.event_invoke.maximum_event_age));
   *new_id = fresh->id;
-  const Activity redriven = About(*fresh, Activity::Kind::kRedriven, now);
+  Activity redriven = About(*fresh, Activity::Kind::kRedriven, now);
+  redriven.due = fresh->not_before;
   if (absl::Status accepted = queue_.Redrive(id, std::move(fresh), now); !accepted.ok()) return accepted;
   hold.slot().meter(entry).received.Add(1);
   invoker_.Observe(redriven);
@@ -286,9 +288,19 @@ void Delivery::OnDue(Instant due) { wiring_.executor.WakeAt(due); }
 
 void Delivery::Wake(Lane& lane) {
   if (lane.pending.load(std::memory_order_seq_cst) || lane.pending.exchange(true, std::memory_order_seq_cst)) return;
+  PostPump(lane);
+}
+
+void Delivery::PostPump(Lane& lane) {
   auto* pump = new Pump(*this, lane);
   pump->reserved = !wiring_.admission.IsUnreserved(lane.entry);
   wiring_.executor.Post(*pump);
+}
+
+void Delivery::WakeAnew(Lane& lane) {
+  RecallClaimed(lane);
+  lane.pending.store(true, std::memory_order_seq_cst);
+  PostPump(lane);
 }
 
 Instant Delivery::Advance(Instant now) {
@@ -502,7 +514,10 @@ Delivery::Ending Delivery::EndingOf(const Settlement& settlement, Instant now, c
   if (sinks == nullptr || settlement.kind == Settlement::Kind::kParked) return ending;
   if (settlement.condition == Condition::kCancelled) return ending;
   const bool success = settlement.condition == Condition::kSuccess;
-  if (!(success ? sinks->on_success : sinks->on_failure).is_set()) return ending;
+  const Destination& destination = success ? sinks->on_success : sinks->on_failure;
+  if (!destination.is_set()) return ending;
+  // The end of a loop: a function that is told of it would take it up again.
+  if (settlement.condition == Condition::kRecursionLimit && destination.function() != nullptr) return ending;
   ending.record = std::make_unique<InvocationRecord>();
   InvocationRecord& record = *ending.record;
   record.timestamp = wiring_.clock.Calendar();
@@ -569,24 +584,26 @@ void Delivery::RecallClaimed() {
     MutexLock lock(&mu_);
     for (const auto& lane : lanes_) lanes.push_back(lane.get());
   }
-  const Instant now = wiring_.clock.Now();
   for (Lane* lane : lanes) {
-    std::vector<Settlement> released;
-    {
-      MutexLock lock(&lane->mu);
-      for (Pump* pump : lane->pumps) {
-        while (EventRef event = pump->batch_.Take()) {
-          Settlement& settlement = released.emplace_back();
-          settlement.fence = event->fence;
-          settlement.kind = Settlement::Kind::kRelease;
-          settlement.event = std::move(event);
-        }
+    if (RecallClaimed(*lane)) Wake(*lane);
+  }
+}
+
+bool Delivery::RecallClaimed(Lane& lane) {
+  std::vector<Settlement> released;
+  {
+    MutexLock lock(&lane.mu);
+    for (Pump* pump : lane.pumps) {
+      while (EventRef event = pump->batch_.Take()) {
+        Settlement& settlement = released.emplace_back();
+        settlement.fence = event->fence;
+        settlement.kind = Settlement::Kind::kRelease;
+        settlement.event = std::move(event);
       }
     }
-    if (released.empty()) continue;
-    queue_.Settle(released, now);
-    Wake(*lane);
   }
+  queue_.Settle(released, wiring_.clock.Now());
+  return !released.empty();
 }
 
 std::optional<WaitingEvent> Delivery::FindWaiting(const RequestId& id, Instant now) {

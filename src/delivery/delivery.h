@@ -55,6 +55,8 @@ class Delivery final : public QueueListener, public CapacityListener {
   WaitingEvents waiting(const FunctionEntry& entry) const { return queue_.waiting(entry); }
   // Looks for ready events of a function whose capacity has changed.
   void Wake(Lane& lane);
+  // The same where what the function has reserved has changed: a turn that was posted before stands in the wrong line.
+  void WakeAnew(Lane& lane);
   // No event waits, runs, or owes a letter to a DeadLetterQueue.
   bool idle() const;
   bool idle_feed() const { return feed_.idle(); }
@@ -76,6 +78,8 @@ class Delivery final : public QueueListener, public CapacityListener {
                       const PostOptions& options, const Lineage& lineage, Life until);
   // Gives back to the queue what pumps have claimed and not begun, so that it is found there.
   void RecallClaimed() RUNLET_EXCLUDES(mu_);
+  bool RecallClaimed(Lane& lane);
+  void PostPump(Lane& lane);
   Gate& GateOf(Lane& lane) { return wiring_.admission.IsUnreserved(lane.entry) ? shared_gate_ : lane.own_gate; }
   // Takes a permit for a pump, and enters the gate of those who share it. False: none is free; `*gate` is left again.
   bool Enter(Lane& lane, Admission::Permit* permit, Gate** gate);

@@ -168,7 +168,7 @@ bool Pump::RunEvent(EventRef event) {
     view = *static_cast<const std::string*>(payload);
   }
 
-  if (event_->attempts > 1 || event_->throttles > 0) {
+  if (event_->details != nullptr) {
     event_->EndWait(started, event_->attempts);
     event_->throttles = 0;
     spent_ = event_->details->spent;

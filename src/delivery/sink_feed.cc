@@ -81,8 +81,18 @@ absl::Status SinkFeed::OfferRecord(const Record& record) {
 }
 
 void SinkFeed::Offer(Owed owed) {
-  const auto* letter = std::get_if<Letter>(&owed.what);
-  const absl::Status status = letter != nullptr ? OfferLetter(*letter) : OfferRecord(std::get<Record>(owed.what));
+  // Also where the sink ends the thread (pthread_exit): the stack is unwound through here.
+  struct Concluded {
+    ~Concluded() { feed.Conclude(std::move(owed), status); }
+    SinkFeed& feed;
+    Owed owed;
+    absl::Status status = absl::AbortedError("the sink ended its thread");
+  } offered{*this, std::move(owed)};
+  const auto* letter = std::get_if<Letter>(&offered.owed.what);
+  offered.status = letter != nullptr ? OfferLetter(*letter) : OfferRecord(std::get<Record>(offered.owed.what));
+}
+
+void SinkFeed::Conclude(Owed owed, const absl::Status& status) {
   if (status.ok()) {
     owed_.fetch_sub(1, std::memory_order_relaxed);
     if (owed.awaited) StopAwaiting();
@@ -151,17 +161,22 @@ Instant SinkFeed::Advance(Instant now) {
 }
 
 void SinkFeed::Run() {
-  std::vector<Owed> due;
   const Instant now = invoker_.wiring().clock.Now();
+  const auto is_due = [now](const Owed& owed) { return owed.due <= now; };
+  std::optional<Owed> due;
+  bool more = false;
   {
     MutexLock lock(&mu_);
-    posted_ = false;
-    const auto first_due =
-        std::stable_partition(waiting_.begin(), waiting_.end(), [now](const Owed& owed) { return owed.due > now; });
-    due.assign(std::make_move_iterator(first_due), std::make_move_iterator(waiting_.end()));
-    waiting_.erase(first_due, waiting_.end());
+    const auto first = std::find_if(waiting_.begin(), waiting_.end(), is_due);
+    if (first != waiting_.end()) {
+      due = std::move(*first);
+      more = std::any_of(waiting_.erase(first), waiting_.end(), is_due);
+    }
+    posted_ = more;
   }
-  for (Owed& owed : due) Offer(std::move(owed));
+  // A sink that takes its time holds up none of the others.
+  if (more) invoker_.wiring().executor.Post(*this);
+  if (due.has_value()) Offer(*std::move(due));
 }
 
 }  // namespace runlet

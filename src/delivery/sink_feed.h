@@ -5,6 +5,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -64,6 +65,7 @@ class SinkFeed final : private Work {
   absl::Status OfferLetter(const Letter& letter);
   absl::Status OfferRecord(const Record& record);
   void TellFailure(const Owed& owed, const absl::Status& status, Instant now);
+  void Conclude(Owed owed, const absl::Status& status) RUNLET_EXCLUDES(mu_);
   void StopAwaiting();
 
   Invoker& invoker_;

@@ -181,7 +181,7 @@ absl::Status EngineCore::SetReservedConcurrency(std::string_view name, std::opti
 void EngineCore::TellReplaced(FunctionEntry& entry) {
   invoker_.Observe({.kind = Activity::Kind::kReplaced, .at = clock_.Now(), .function = entry.name});
   admission_.Changed();
-  delivery_.Wake(*entry.lane);
+  delivery_.WakeAnew(*entry.lane);
 }
 
 absl::Status EngineCore::Remove(std::string_view name) {

@@ -299,7 +299,7 @@ std::vector<RedriveResult> DeadLetterView::RedriveAll(const DeadLetterFilter& fi
     RedriveResult result{.letter = letter.request_id, .status = {}, .event = {}};
     result.status = core_->delivery_.Redrive(letter.request_id, delay, options.dry_run, &result.event);
     if (result.status.ok()) {
-      delay += std::max(options.interval, absl::ZeroDuration());
+      delay += std::clamp(options.interval, absl::ZeroDuration(), absl::Hours(1));
     } else {
       result.event = RequestId();
     }

@@ -115,6 +115,10 @@ void Call::Execute() {
     return;
   }
   Execution* const below = Execution::Current();
+  // Of those that wait for each other on this stack: a call that has a thread of its own is the first.
+  if (const Execution* const waiter = invoker->Caller(); waiter != nullptr) {
+    invocation.depth = waiter->invocation.depth + 1;
+  }
   worker = code->release_on_overrun && below == nullptr ? w.executor.CurrentWorker() : nullptr;
   invoker->Begin(*this);
   Move(kStarting, kRunning);

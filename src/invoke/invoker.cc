@@ -110,6 +110,7 @@ absl::Status Invoker::CheckRecursion(const FunctionEntry& entry, const Code& cod
                                      Slot& slot) const {
   if (parent == nullptr) return absl::OkStatus();
   if (parent->invocation.depth >= kDepthMax) {
+    slot.meter(entry).recursive_invocations_dropped.Add(1);
     return Refused(absl::StatusCode::kFailedPrecondition, reason::kRecursiveInvocation,
                    fmt::format("function \"{}\": call {} levels deep: the limit is {}", entry.name,
                                parent->invocation.depth + 1, kDepthMax));
@@ -324,13 +325,14 @@ absl::Status Invoker::Conclude(Execution& x, const Ask& ask, absl::Status status
                        std::memory_order_relaxed);
   x.invocation.memory_size = x.code->config.memory_size;
   if (RUNLET_PLANTED("deadline-not-watched")) x.worker = nullptr;
+  x.slot->Show(x);
+  if (observed()) [[unlikely]]
+    Observe(About(x, Activity::Kind::kStarted, x.started));
+  // From here on the watcher may end the run.
   if (x.worker != nullptr) {
     x.slot->BeginWatched(&x, x.invocation.deadline);
     w_.executor.WakeAt(x.invocation.deadline);
   }
-  x.slot->Show(x);
-  if (observed()) [[unlikely]]
-    Observe(About(x, Activity::Kind::kStarted, x.started));
 }
 
 [[gnu::always_inline]] inline absl::Status Invoker::RunInline(Execution& x, const Ask& ask) {
@@ -548,7 +550,6 @@ absl::Status Invoker::MakeAdmitted(FunctionEntry& entry, const CodeHold& hold, c
   call.invocation.deadline = DeadlineOf(*hold.code(), options, nullptr, now);
   call.timeout_ns = call.invocation.deadline.Since(now);
   if (parent != nullptr) {
-    call.invocation.depth = parent->invocation.depth + 1;
     call.set_lineage(LineageOf(parent));
   }
   call.set_client_context(options.client_context);

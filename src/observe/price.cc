@@ -5,12 +5,19 @@
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
+#include <limits>
 #include <string_view>
 
 namespace runlet {
 namespace {
 
 constexpr std::int64_t kMbMillisecondsPerGbSecond = 1024 * 1000;
+
+// As many as can be counted, where there are more.
+std::int64_t MbMilliseconds(std::int64_t gb_seconds) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  return gb_seconds > kMost / kMbMillisecondsPerGbSecond ? kMost : gb_seconds * kMbMillisecondsPerGbSecond;
+}
 
 double GbSeconds(std::int64_t mb_milliseconds) {
   return static_cast<double>(mb_milliseconds) / static_cast<double>(kMbMillisecondsPerGbSecond);
@@ -23,7 +30,7 @@ double RequestCost(const Price& price, std::uint64_t requests) {
 double ComputeCost(const Price& price, std::int64_t mb_milliseconds) {
   double cost = 0;
   for (std::size_t tier = 0; tier < price.tier_gb_seconds.size(); ++tier) {
-    const std::int64_t in_tier = std::min(mb_milliseconds, price.tier_gb_seconds[tier] * kMbMillisecondsPerGbSecond);
+    const std::int64_t in_tier = std::min(mb_milliseconds, MbMilliseconds(price.tier_gb_seconds[tier]));
     cost += GbSeconds(in_tier) * price.usd_per_gb_second[tier];
     mb_milliseconds -= in_tier;
   }
@@ -56,7 +63,7 @@ Bill ComputeBill(const Price& price, std::span<const FunctionUsage> usage) {
 
   const std::uint64_t charged_requests = bill.requests - std::min(bill.requests, price.free_requests);
   const std::int64_t charged_mb_milliseconds =
-      bill.mb_milliseconds - std::min(bill.mb_milliseconds, price.free_gb_seconds * kMbMillisecondsPerGbSecond);
+      bill.mb_milliseconds - std::min(bill.mb_milliseconds, MbMilliseconds(price.free_gb_seconds));
   // Subtracted the other way round, nothing charged would leave a rounding error to pay.
   const double charged = RequestCost(price, charged_requests) + ComputeCost(price, charged_mb_milliseconds);
   bill.free_tier = bill.request_cost + bill.compute_cost - charged;

@@ -53,11 +53,13 @@ void Auditor::OnEventAccepted(const Activity& activity) {
   ++accepted_;
   EventState state;
   state.function = activity.function;
-  state.not_before = activity.at;
+  state.not_before = std::max(activity.at, activity.due);
   state.expires = Instant::Never();
   if (const absl::StatusOr<FunctionConfig> config = engine_->Config(activity.function); config.ok()) {
     state.attempts_max = 1 + config->event_invoke.maximum_retry_attempts;
-    state.expires = activity.at.After(Nanos(config->event_invoke.maximum_event_age));
+    // The age of a redriven event counts from when it may begin.
+    const Instant born = activity.kind == Activity::Kind::kRedriven ? state.not_before : activity.at;
+    state.expires = born.After(Nanos(config->event_invoke.maximum_event_age));
   }
   if (!events_.emplace(activity.request_id, std::move(state)).second) {
     report_(1, fmt::format("event {} was accepted twice", activity.request_id.ToString()));

@@ -20,6 +20,11 @@ namespace {
 
 constexpr std::uint64_t kStepsBetweenFullChecks = 1000;
 
+// 0 for no limit.
+std::int64_t LimitOf(absl::Duration blocked_after) {
+  return blocked_after <= absl::ZeroDuration() || blocked_after > absl::Hours(24) ? 0 : Nanos(blocked_after);
+}
+
 }  // namespace
 
 class Simulation::Body final : public Observer, public Interceptor {
@@ -31,7 +36,7 @@ class Simulation::Body final : public Observer, public Interceptor {
         observer_(options.engine.observer),
         interceptor_(options.engine.interceptor),
         clock_(options.start),
-        watchdog_(Nanos(options.blocked_after), BlockedReport(options)),
+        watchdog_(LimitOf(options.blocked_after), BlockedReport(options)),
         executor_(clock_, options.seed, watchdog_),
         auditor_(options.engine, clock_, [this](int promise, std::string_view what) { Violated(promise, what); }),
         engine_(MakeEngine(std::move(options.engine))) {

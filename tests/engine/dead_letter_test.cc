@@ -222,6 +222,21 @@ TEST_CASE("letters are redriven at the rate that is asked for, and no more than 
   CHECK(started == std::vector<double>{0, 10, 20});
 }
 
+TEST_CASE("a redriven event's age counts from when it may begin") {
+  Simulation sim;
+  Engine& engine = sim.engine();
+  const EventInvokeConfig short_lived = {.maximum_event_age = absl::Seconds(60)};
+  REQUIRE(engine.Register("a", FailForGood, {.event_invoke = short_lived}).ok());
+  REQUIRE(engine.PostAll("a", std::vector<std::string>(20, "{}")).ok());
+  sim.RunUntilIdle();
+  int runs = 0;
+  REQUIRE(sim.Stub("a", [&](std::string_view) { ++runs; }).ok());
+  CHECK(Accepted(engine.dead_letters().RedriveAll({}, {.interval = absl::Seconds(5)})) == 20);
+  sim.RunUntilIdle();
+  CHECK(runs == 20);
+  CHECK(sim.Elapsed() == absl::Seconds(95));
+}
+
 TEST_CASE("letters are listed by when they died") {
   Simulation sim;
   Engine& engine = sim.engine();

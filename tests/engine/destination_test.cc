@@ -224,6 +224,22 @@ TEST_CASE("two functions that are each other's destination are a loop, which is 
   CHECK(sim.DeadLetters().at(0).condition == Condition::kRecursionLimit);
 }
 
+TEST_CASE("two functions that fail and are each other's destination end their loop with one dead letter") {
+  Simulation sim;
+  Engine& engine = sim.engine();
+  const auto to = [](std::string name) {
+    return EventInvokeConfig{.maximum_retry_attempts = 0, .on_failure = Destination::Function(std::move(name))};
+  };
+  REQUIRE(engine.Register("a", Fail).ok());
+  REQUIRE(engine.Register("b", Fail, {.event_invoke = to("a")}).ok());
+  REQUIRE(engine.Replace("a", Fail, {.event_invoke = to("b")}).ok());
+  REQUIRE(engine.Post("a", "{}").ok());
+  sim.RunUntilIdle();
+  CHECK(engine.Metrics("a").value().invocations + engine.Metrics("b").value().invocations == 32);
+  CHECK(sim.DeadLetters().size() == 33);
+  CHECK(engine.dead_letters().List({.condition = Condition::kRecursionLimit}).size() == 1);
+}
+
 // ---- what cannot be ----
 
 TEST_CASE("a destination that cannot be is refused by name") {

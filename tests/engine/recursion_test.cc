@@ -76,6 +76,26 @@ TEST_CASE("a long pipeline is no loop") {
   CHECK(sim.DeadLetters().empty());
 }
 
+TEST_CASE("a long chain of calls that nobody waits for is no loop either") {
+  Simulation sim;
+  Engine& engine = sim.engine();
+  constexpr int kStages = 40;
+  int ends = 0;
+  for (int i = 0; i < kStages; ++i) {
+    const auto stage = [&, i](std::string_view) {
+      if (i + 1 == kStages) {
+        ++ends;
+      } else {
+        (void)engine.Start("stage" + std::to_string(i + 1), "").request_id();
+      }
+    };
+    REQUIRE(engine.Register("stage" + std::to_string(i), stage).ok());
+  }
+  CHECK(engine.Invoke("stage0", "").ok());
+  sim.RunUntilIdle();
+  CHECK(ends == 1);
+}
+
 TEST_CASE("what a handler fans out has a lineage each") {
   Simulation sim;
   Engine& engine = sim.engine();

@@ -225,6 +225,18 @@ TEST_CASE("Explain follows an event through its life") {
   CHECK(now.ToString().find("dead, RetriesExhausted after 3 attempts") != std::string::npos);
 }
 
+TEST_CASE("Explain knows the wait of a keyed event") {
+  Simulation sim;
+  Engine& engine = sim.engine();
+  REQUIRE(engine.Register("f", Fail).ok());
+  const RequestId id = engine.Post("f", "{}", {.delay = absl::Seconds(10), .dedup_key = "k"}).value();
+  sim.AdvanceBy(absl::Seconds(20));
+  CHECK(engine.Explain(id).value().spent.queued == absl::Seconds(10));
+  CHECK(engine.Explain(id).value().spent.backing_off == absl::Seconds(10));
+  sim.RunUntilIdle();
+  CHECK(engine.Explain(id).value().spent.total() == engine.Explain(id).value().elapsed);
+}
+
 TEST_CASE("Explain tells throttles, and handlers that stop late") {
   Simulation sim({.engine = {.concurrency = 1}});
   Engine& engine = sim.engine();

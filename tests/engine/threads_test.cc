@@ -522,6 +522,31 @@ TEST_CASE("reserved concurrency comes with threads: what others do keeps its own
   for (Future<std::string>& call : crowd) CHECK(std::move(call).Get().ok());
 }
 
+TEST_CASE("a reservation that is made under load gets its waiting events a thread") {
+  Engine engine = Make({.threads = OwnThreads{.max_threads = 2}});
+  Latch latch;
+  Counter begun, served;
+  const auto hold = [&](std::string_view) {
+    begun.Add();
+    latch.Wait();
+  };
+  const FunctionConfig patient{.timeout = absl::Minutes(5)};
+  REQUIRE(engine.Register("hold", hold, patient).ok());
+  REQUIRE(engine
+              .Register(
+                  "vip", [&](std::string_view) { served.Add(); }, patient)
+              .ok());
+  std::deque<Future<std::string>> crowd;
+  for (int i = 0; i < 2; ++i) crowd.push_back(engine.Start("hold", "{}"));
+  begun.AwaitAtLeast(2);
+  REQUIRE(engine.Post("vip", "{}").ok());
+  REQUIRE(engine.SetReservedConcurrency("vip", 5).ok());
+  REQUIRE(engine.Post("vip", "{}").ok());
+  served.AwaitAtLeast(2);
+  latch.Open();
+  for (Future<std::string>& call : crowd) CHECK(std::move(call).Get().ok());
+}
+
 #if defined(__cpp_exceptions)
 TEST_CASE("a host's post that throws is asked again, and nothing is lost") {
   HostPool pool(2);
@@ -584,6 +609,23 @@ TEST_CASE("a payload that calls the engine as it ends is told that the engine is
   }
   CHECK(spoken == 20);
   CHECK(refused >= 60);
+}
+
+TEST_CASE("a destination that ends its thread loses no record") {
+  std::atomic<int> offers{0};
+  Counter taken;
+  {
+    Engine engine = Make({});
+    const auto callback = Destination::Callback([&](const InvocationRecord&) {
+      if (offers.fetch_add(1) == 0) pthread_exit(nullptr);
+      taken.Add();
+      return absl::OkStatus();
+    });
+    REQUIRE(engine.Register("work", [](std::string_view) {}, {.event_invoke = {.on_success = callback}}).ok());
+    REQUIRE(engine.PostAll("work", std::vector<std::string>(20, "{}")).ok());
+    taken.AwaitAtLeast(20);
+  }
+  CHECK(offers == 21);
 }
 
 TEST_CASE("no more threads are replaced than max_abandoned says, and none is replaced where it is 0") {

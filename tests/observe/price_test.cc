@@ -2,6 +2,7 @@
 #include "runlet/observe/price.h"
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -124,6 +125,14 @@ TEST_CASE("the costs of the lines add up to the costs of the bill") {
   }
   CheckUsd(requests, bill.request_cost);
   CheckUsd(compute, bill.compute_cost);
+}
+
+TEST_CASE("a tier and a free share may be without end") {
+  constexpr std::int64_t kEndless = std::numeric_limits<std::int64_t>::max();
+  const Price flat{0, {0.5, 1, 2}, {kEndless, kEndless}, 0, 0};
+  CheckUsd(BillOf(flat, {Ran(1'000'000)}).total(), 500'000);
+  const Price free{0, {0.5, 1, 2}, {0, 0}, 0, kEndless};
+  CheckUsd(BillOf(free, {Ran(1'000'000)}).total(), 0);
 }
 
 TEST_CASE("a bill of one's own prices") {

@@ -18,7 +18,7 @@ namespace runlet {
 class EngineCore;
 
 struct RedriveOptions {
-  // Between the first attempts of one event and the next, so that what has recovered is not overrun. 0 and less: none.
+  // Between the first attempts of one event and the next, so that what has recovered is not overrun. At most 1 h.
   absl::Duration interval = absl::ZeroDuration();
   // At most so many letters.
   std::size_t max = std::numeric_limits<std::size_t>::max();

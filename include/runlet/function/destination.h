@@ -37,10 +37,11 @@ class Destination {
   static Destination Sink(std::shared_ptr<DestinationSink> sink) { return Destination(std::move(sink)); }
 
   bool is_set() const { return target_.index() != 0; }
-
+  // nullptr where it is no function.
   struct FunctionName {
     std::string name;
   };
+  const FunctionName* function() const { return std::get_if<FunctionName>(&target_); }
   using Target = std::variant<std::monostate, FunctionName, std::function<absl::Status(const InvocationRecord&)>,
                               std::shared_ptr<DestinationSink>>;
   const Target& target() const { return target_; }
