@@ -56,6 +56,27 @@ TEST_CASE("a function with few events does not wait for all of a function with m
   CHECK(Starts(sim, "one")[0] <= 10);
 }
 
+TEST_CASE("a light function's event waits for at most 32 executions of each active function") {
+  constexpr int kHeavy = 8, kConcurrency = 4;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    INFO("seed " << seed);
+    Simulation sim({.seed = seed, .engine = {.concurrency = kConcurrency}});
+    const auto work = [](std::string_view, Context& ctx) { ctx.Sleep(absl::Milliseconds(10)); };
+    for (int i = 0; i < kHeavy; ++i) {
+      const std::string name = "heavy" + std::to_string(i);
+      REQUIRE(sim.engine().Register(name, work).ok());
+      REQUIRE(sim.engine().PostAll(name, std::vector<std::string>(200, "{}")).ok());
+    }
+    REQUIRE(sim.engine().Register("light", work).ok());
+    sim.AdvanceBy(absl::Milliseconds(105));
+    const std::size_t before = sim.Ledger().Of(Activity::Kind::kStarted, "").size();
+    REQUIRE(sim.engine().Post("light", "{}").ok());
+    while (Starts(sim, "light").empty()) sim.AdvanceBy(absl::Milliseconds(1));
+    CHECK(sim.Ledger().Of(Activity::Kind::kStarted, "").size() - before <= 32 * kHeavy + kConcurrency);
+    sim.RunUntilIdle();
+  }
+}
+
 TEST_CASE("an event whose function's callers hold all permits is throttled, others are not") {
   Simulation sim({.engine = {.concurrency = 3}});
   Engine& engine = sim.engine();

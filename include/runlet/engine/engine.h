@@ -121,7 +121,7 @@ class Engine {
                                                const PostOptions& options = {}) {
     return PostTyped<In, Out>(core_.get(), Find(function.name()), function.name(), event, options);
   }
-  // One acceptance for all, or none. OK for an empty batch. InvalidArgument for a dedup_key: it is of one event.
+  // One acceptance for all, or none. OK for an empty batch. InvalidArgument for a dedup_key with several events.
   [[nodiscard]] absl::Status PostAll(std::string_view name, std::span<const std::string> events,
                                      const PostOptions& options = {});
   template <typename In, typename Out>

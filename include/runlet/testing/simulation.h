@@ -30,8 +30,8 @@ struct SimulationOptions {
   // Called when the engine has broken one of its promises; the text says which, when, and with what seed. The default
   // prints it and ends the program.
   std::function<void(std::string_view)> on_violation = nullptr;
-  // Called, from a thread of its own, when a step takes this much real time; the text names the function. The default
-  // prints it. 0: nobody looks.
+  // Called, from a thread of its own, when a step takes this much real time; the text names the function that began
+  // last. The default prints it. 0: nobody looks.
   absl::Duration blocked_after = absl::Seconds(10);
   std::function<void(std::string_view)> on_blocked = nullptr;
 };
