@@ -611,6 +611,7 @@ TEST_CASE("a payload that calls the engine as it ends is told that the engine is
   CHECK(refused >= 60);
 }
 
+#if defined(__cpp_exceptions)
 TEST_CASE("a destination that ends its thread loses no record") {
   std::atomic<int> offers{0};
   Counter taken;
@@ -627,6 +628,7 @@ TEST_CASE("a destination that ends its thread loses no record") {
   }
   CHECK(offers == 21);
 }
+#endif
 
 TEST_CASE("no more threads are replaced than max_abandoned says, and none is replaced where it is 0") {
   for (const int limit : {0, 2}) {
