@@ -79,7 +79,7 @@ absl::Status Admission::Reserve(FunctionEntry& entry, std::optional<int> reserve
 
 bool Admission::HandOver() {
   const auto share = [](const FunctionEntry& entry) {
-    return std::max(entry.reserved.load(std::memory_order_relaxed), 0) + (RUNLET_PLANTED("cap-off-by-one") ? 1 : 0);
+    return std::max(entry.reserved.load(std::memory_order_relaxed), 0);
   };
   // First those that shrink; what they hold beyond their share is not free yet.
   const int unreserved = limits_.concurrency - reserved_sum_;
@@ -97,6 +97,9 @@ bool Admission::HandOver() {
   bool waits = false;
   for (FunctionEntry* entry : reserving_) waits = grow(entry->reserved_permits, share(*entry)) || waits;
   waits = grow(unreserved_, unreserved) || waits;
+  if (RUNLET_PLANTED("cap-off-by-one")) {
+    for (FunctionEntry* entry : reserving_) entry->reserved_permits.set_cap(share(*entry) + 1);
+  }
   std::erase_if(reserving_, [](const FunctionEntry* entry) {
     return entry->reserved.load(std::memory_order_relaxed) == kUnreserved && entry->reserved_permits.taken() == 0;
   });

@@ -100,10 +100,9 @@ void Event::EndWait(Instant now, int next) {
 void Event::EndAttempt(Instant started, Instant asked, Instant now) {
   if (details == nullptr) EndWait(started, 1);
   const Instant stopping = std::clamp(asked, started, now);
-  if (RUNLET_PLANTED("attempt-not-noted")) return;
   details->spent.running += absl::Nanoseconds(stopping.Since(started));
   details->spent.stopping += absl::Nanoseconds(now.Since(stopping));
-  details->since = now;
+  if (!RUNLET_PLANTED("attempt-counted-twice")) details->since = now;
 }
 
 void Event::Destroy() {
