@@ -58,7 +58,7 @@ void HostExecutor::Attach(Alarm* alarm) {
   watcher_ = std::make_unique<Watcher>(clock_, static_cast<Alarm*>(this));
 }
 
-[[gnu::noinline, gnu::no_sanitize("null")]] bool HostExecutor::AskHost() {
+__attribute__((noinline, no_sanitize("null"))) bool HostExecutor::AskHost() {
 #if defined(__cpp_exceptions)
   try {
     post_([inbox = inbox_] { inbox->RunOne(); });

@@ -114,8 +114,8 @@ absl::Status CheckPostOptions(const FunctionEntry& entry, const EventInvokeConfi
 }
 
 // The host's code: whatever it does, the next event has its turn.
-[[gnu::noinline, gnu::no_sanitize("null")]] void HandBack(const std::function<void(const DeadLetter&)>& parked,
-                                                          const DeadLetter& letter) {
+__attribute__((noinline, no_sanitize("null"))) void HandBack(const std::function<void(const DeadLetter&)>& parked,
+                                                             const DeadLetter& letter) {
 #if defined(__cpp_exceptions)
   try {
     parked(letter);

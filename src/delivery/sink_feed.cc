@@ -14,7 +14,7 @@ namespace {
 // The host's code: what it throws counts as an error. (A forced unwind comes as a reference to nothing, which the
 // sanitizer must not mind.)
 template <typename F>
-[[gnu::noinline, gnu::no_sanitize("null")]] absl::Status Guarded(F call) {
+__attribute__((noinline, no_sanitize("null"))) absl::Status Guarded(F call) {
 #if defined(__cpp_exceptions)
   try {
     return call();

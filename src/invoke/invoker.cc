@@ -346,7 +346,7 @@ absl::Status Invoker::Conclude(Execution& x, const Ask& ask, absl::Status status
   return status;
 }
 
-[[gnu::noinline, gnu::no_sanitize("null")]] absl::Status Invoker::AskInterceptor(Context& context) {
+__attribute__((noinline, no_sanitize("null"))) absl::Status Invoker::AskInterceptor(Context& context) {
 #if defined(__cpp_exceptions)
   try {
     return w_.interceptor->BeforeHandler(context);
