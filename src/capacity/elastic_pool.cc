@@ -126,9 +126,11 @@ void ElasticPool::AddThread() {
   if (pthread_create(&thread.handle, nullptr, &ElasticPool::Main, &thread) != 0) threads_.pop_back();
 }
 
-Instant ElasticPool::GrowIfStuck(Instant now) {
+Instant ElasticPool::GrowIfStuck() {
   MutexLock lock(&mu_);
   if (!watched_) return Instant::Never();
+  // Read here: with an older time, what has just been posted would seem to have waited since then.
+  const Instant now = clock_.Now();
   if (now < look_at_) return look_at_;
   if (!HasWork() || detached_) {
     watched_ = false;
@@ -140,7 +142,7 @@ Instant ElasticPool::GrowIfStuck(Instant now) {
   return look_at_;
 }
 
-Instant ElasticPool::Ring(Instant now) { return std::min(GrowIfStuck(now), alarm_->Ring(now)); }
+Instant ElasticPool::Ring(Instant now) { return std::min(GrowIfStuck(), alarm_->Ring(now)); }
 
 void* ElasticPool::Main(void* arg) {
   auto* thread = static_cast<Thread*>(arg);

@@ -49,7 +49,7 @@ class ElasticPool final : public Executor, private Alarm {
 
   // Rung by the watcher: looks after work that waits, then rings the engine.
   Instant Ring(Instant now) override;
-  Instant GrowIfStuck(Instant now) RUNLET_EXCLUDES(mu_);
+  Instant GrowIfStuck() RUNLET_EXCLUDES(mu_);
   // Has the watcher look whether work is stuck: at the time that is returned, Never() if it does already.
   Instant WatchForStuck() RUNLET_REQUIRES(mu_);
   bool MayGrow() const RUNLET_REQUIRES(mu_);
