@@ -3,11 +3,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string>
 
 #include "base/planted.h"
 #include "event/status_marks.h"
 
 namespace runlet {
+namespace {
+
+std::string ProvisionedInUse(const FunctionEntry& entry) {
+  const int cap = entry.provisioned.permits.cap();
+  return cap == 0 ? "" : fmt::format(", and {} of {} provisioned ones", cap, cap);
+}
+
+}  // namespace
 
 Admission::Permit Admission::AdmitBefore(const FunctionEntry& entry, bool nested, Instant until) {
   Permit permit;
@@ -27,82 +36,157 @@ absl::Status Admission::Refusal(const FunctionEntry& entry) const {
                     entry.name, entry.abandoned.load(std::memory_order_relaxed), abandoned(), limits_.max_abandoned));
   }
   if (IsUnreserved(entry)) {
+    const int cap = unreserved_.permits.cap();
     return Refused(absl::StatusCode::kResourceExhausted, reason::kConcurrentInvocationLimitExceeded,
-                   fmt::format("function \"{}\": {} of {} unreserved executions in use", entry.name, unreserved_.cap(),
-                               unreserved_.cap()));
+                   fmt::format("function \"{}\": {} of {} unreserved executions in use{}", entry.name, cap, cap,
+                               ProvisionedInUse(entry)));
   }
-  const int cap = entry.reserved_permits.cap();
+  const int cap = entry.function.reserved_part.permits.cap();
   return Refused(absl::StatusCode::kResourceExhausted, reason::kReservedFunctionConcurrentInvocationLimitExceeded,
-                 fmt::format("function \"{}\": {} of {} reserved executions in use", entry.name, cap, cap));
+                 fmt::format("function \"{}\": {} of {} reserved executions in use{}", entry.name, cap, cap,
+                             ProvisionedInUse(entry)));
 }
 
-bool Admission::WithinRate(FunctionEntry& entry, const Permits& permits) {
+Admission::Permit Admission::SpillOver(const FunctionEntry& entry, const Permits& full, bool nested) {
+  if (&full != &entry.provisioned.permits || RUNLET_PLANTED("provisioned-is-all")) return {};
+  Permits& on_demand = OnDemand(entry).permits;
+  if (nested && &on_demand == &unreserved_.permits) return {true, nullptr};
+  if (!on_demand.TryEnter()) return {};
+  return {true, &on_demand};
+}
+
+bool Admission::WithinRate(FunctionEntry& entry, Permit permit) {
   if (RUNLET_PLANTED("rate-ignored")) return true;
-  const std::int64_t per_second = std::int64_t{limits_.requests_per_permit} * std::max(permits.cap(), 1);
-  RateLimit& rate = &permits == &unreserved_ ? unreserved_rate_ : entry.reserved_rate;
-  return rate.TryPass(clock_.Now(), per_second);
+  Allotment& taken = permit.permits == &entry.provisioned.permits ? entry.provisioned
+                     : IsUnreserved(permit)                       ? unreserved_
+                                                                  : entry.function.reserved_part;
+  const std::int64_t per_second = std::int64_t{limits_.requests_per_permit} * std::max(taken.permits.cap(), 1);
+  return taken.rate.TryPass(clock_.Now(), per_second);
 }
 
 absl::Status Admission::RateRefusal(const FunctionEntry& entry, Permit permit) const {
-  const bool unreserved = permit.permits == &unreserved_;
-  return Refused(
-      absl::StatusCode::kResourceExhausted,
-      unreserved ? reason::kFunctionInvocationRateLimitExceeded : reason::kReservedFunctionInvocationRateLimitExceeded,
-      fmt::format("function \"{}\": more than {} requests a second ({} for each of {} {} executions)", entry.name,
-                  limits_.requests_per_permit * permit.permits->cap(), limits_.requests_per_permit,
-                  permit.permits->cap(), unreserved ? "unreserved" : "reserved"));
+  const bool unreserved = IsUnreserved(permit);
+  const bool provisioned = permit.permits == &entry.provisioned.permits;
+  return Refused(absl::StatusCode::kResourceExhausted,
+                 IsUnreserved(entry) ? reason::kFunctionInvocationRateLimitExceeded
+                                     : reason::kReservedFunctionInvocationRateLimitExceeded,
+                 fmt::format("function \"{}\": more than {} requests a second ({} for each of {} {} executions)",
+                             entry.name, limits_.requests_per_permit * permit.permits->cap(),
+                             limits_.requests_per_permit, permit.permits->cap(),
+                             provisioned  ? "provisioned"
+                             : unreserved ? "unreserved"
+                                          : "reserved"));
 }
 
-absl::Status Admission::Reserve(FunctionEntry& entry, std::optional<int> reserved) {
+// ---- what is set aside ----
+
+void Admission::Add(FunctionEntry& entry) {
   MutexLock lock(&mu_);
-  const int before = entry.reserved.load(std::memory_order_relaxed);
-  const int others = reserved_sum_ - (before == kUnreserved ? 0 : before);
-  if (reserved.value_or(0) > limits_.concurrency - limits_.unreserved_minimum - others) {
+  entries_.push_back(&entry);
+  entry.permits.store(&OnDemand(entry).permits, std::memory_order_relaxed);
+}
+
+absl::Status Admission::CheckFree(const FunctionEntry& entry, std::string_view setting, int wanted, int others) const {
+  const int free = limits_.concurrency - limits_.unreserved_minimum - others;
+  if (wanted <= free) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("function \"{}\": {} is {}, but of the engine's concurrency of {} only {} are not set aside for "
+                  "others{}",
+                  entry.name, setting, wanted, limits_.concurrency, free,
+                  limits_.unreserved_minimum == 0
+                      ? ""
+                      : fmt::format(" or kept by unreserved_minimum, which is {}", limits_.unreserved_minimum)));
+}
+
+absl::Status Admission::Reserve(FunctionEntry& function, std::optional<int> reserved) {
+  MutexLock lock(&mu_);
+  const int before = function.reserved.load(std::memory_order_relaxed);
+  const int others = set_aside_sum_ - (before == kUnreserved ? function.provisioned_sum : before);
+  const int wanted = reserved.value_or(function.provisioned_sum);
+  if (wanted < function.provisioned_sum) {
     return absl::InvalidArgumentError(fmt::format(
-        "function \"{}\": reserved_concurrency is {}, but of the engine's concurrency of {} only {} are not "
-        "reserved by other functions{}",
-        entry.name, *reserved, limits_.concurrency, limits_.concurrency - limits_.unreserved_minimum - others,
-        limits_.unreserved_minimum == 0
-            ? ""
-            : fmt::format(" or kept by unreserved_minimum, which is {}", limits_.unreserved_minimum)));
+        "function \"{}\": reserved_concurrency is {}, less than the {} that are provisioned for its versions "
+        "and aliases",
+        function.name, wanted, function.provisioned_sum));
   }
-  reserved_sum_ = others + reserved.value_or(0);
-  entry.reserved.store(reserved.value_or(kUnreserved), std::memory_order_relaxed);
-  if (std::find(reserving_.begin(), reserving_.end(), &entry) == reserving_.end()) reserving_.push_back(&entry);
-  if (HandOver()) {
-    // From now on whoever gives a permit back tells, and it is handed over. Some may have come back meanwhile.
-    if (!handing_over_.exchange(true)) StartListening();
-    EndHandingOver();
-  }
+  if (absl::Status free = CheckFree(function, "reserved_concurrency", wanted, others); !free.ok()) return free;
+  set_aside_sum_ = others + wanted;
+  function.reserved.store(reserved.value_or(kUnreserved), std::memory_order_relaxed);
+  SetAside(function.reserved_part, wanted - function.provisioned_sum);
+  Direct(function);
+  BeginHandingOver();
   return absl::OkStatus();
 }
 
-bool Admission::HandOver() {
-  const auto share = [](const FunctionEntry& entry) {
-    return std::max(entry.reserved.load(std::memory_order_relaxed), 0);
-  };
-  // First those that shrink; what they hold beyond their share is not free yet.
-  const int unreserved = limits_.concurrency - reserved_sum_;
-  int used = unreserved_.set_cap(std::min(unreserved_.cap(), unreserved));
-  for (FunctionEntry* entry : reserving_) {
-    used += entry->reserved_permits.set_cap(std::min(entry->reserved_permits.cap(), share(*entry)));
+absl::Status Admission::Provision(FunctionEntry& entry, int provisioned) {
+  MutexLock lock(&mu_);
+  FunctionEntry& function = entry.function;
+  const int before = entry.provisioned.share;
+  const int reserved = function.reserved.load(std::memory_order_relaxed);
+  const int sum = function.provisioned_sum - before + provisioned;
+  if (reserved != kUnreserved) {
+    if (sum > reserved) {
+      return absl::InvalidArgumentError(
+          fmt::format("function \"{}\": {} provisioned executions, and {} of other versions and aliases, exceed its "
+                      "reserved_concurrency of {}",
+                      entry.name, provisioned, sum - provisioned, reserved));
+    }
+    SetAside(function.reserved_part, reserved - sum);
+  } else {
+    const int others = set_aside_sum_ - before;
+    if (absl::Status free = CheckFree(entry, "provisioned concurrency", provisioned, others); !free.ok()) return free;
+    set_aside_sum_ = others + provisioned;
   }
+  function.provisioned_sum = sum;
+  SetAside(entry.provisioned, provisioned);
+  Direct(function);
+  BeginHandingOver();
+  return absl::OkStatus();
+}
+
+void Admission::SetAside(Allotment& allotment, int share) {
+  allotment.share = share;
+  if (std::find(set_aside_.begin(), set_aside_.end(), &allotment) == set_aside_.end()) set_aside_.push_back(&allotment);
+}
+
+void Admission::Direct(const FunctionEntry& function) {
+  for (FunctionEntry* entry : entries_) {
+    if (&entry->function != &function) continue;
+    Allotment& first = entry->provisioned.share > 0 ? entry->provisioned : OnDemand(*entry);
+    entry->permits.store(&first.permits, std::memory_order_relaxed);
+  }
+}
+
+void Admission::BeginHandingOver() {
+  if (!HandOver()) return;
+  // From now on whoever gives a permit back tells, and it is handed over. Some may have come back meanwhile.
+  if (!handing_over_.exchange(true)) StartListening();
+  EndHandingOver();
+}
+
+bool Admission::HandOver() {
+  // First those that shrink; what they hold beyond their share is not free yet.
+  unreserved_.share = limits_.concurrency - set_aside_sum_;
+  const auto shrink = [](Allotment& allotment) {
+    return allotment.permits.set_cap(std::min(allotment.permits.cap(), allotment.share));
+  };
+  int used = shrink(unreserved_);
+  for (Allotment* allotment : set_aside_) used += shrink(*allotment);
   int free = std::max(0, limits_.concurrency - used);
-  const auto grow = [&free](Permits& permits, int to) {
-    const int more = std::min(to - permits.cap(), free);
-    permits.set_cap(permits.cap() + more);
+  const auto grow = [&free](Allotment& allotment) {
+    const int more = std::min(allotment.share - allotment.permits.cap(), free);
+    allotment.permits.set_cap(allotment.permits.cap() + more);
     free -= more;
-    return permits.cap() < to;
+    return allotment.permits.cap() < allotment.share;
   };
   bool waits = false;
-  for (FunctionEntry* entry : reserving_) waits = grow(entry->reserved_permits, share(*entry)) || waits;
-  waits = grow(unreserved_, unreserved) || waits;
+  for (Allotment* allotment : set_aside_) waits = grow(*allotment) || waits;
+  waits = grow(unreserved_) || waits;
   if (RUNLET_PLANTED("cap-off-by-one")) {
-    for (FunctionEntry* entry : reserving_) entry->reserved_permits.set_cap(share(*entry) + 1);
+    for (Allotment* allotment : set_aside_) allotment->permits.set_cap(allotment->share + 1);
   }
-  std::erase_if(reserving_, [](const FunctionEntry* entry) {
-    return entry->reserved.load(std::memory_order_relaxed) == kUnreserved && entry->reserved_permits.taken() == 0;
-  });
+  std::erase_if(set_aside_,
+                [](const Allotment* allotment) { return allotment->share == 0 && allotment->permits.taken() == 0; });
   return waits;
 }
 
@@ -128,12 +212,12 @@ void Admission::ComeBack(FunctionEntry& entry, bool written_off) {
 // Whoever waits for quiet is told by the last one to leave. Nothing is missed: who sees a permit taken here has done
 // what he tells of before, and the holder of that permit looks at the waiters after giving it back.
 void Admission::TellWaiters() {
-  if (waiters_.load(std::memory_order_seq_cst) < kForAnything && unreserved_.taken() != 0) return;
+  if (waiters_.load(std::memory_order_seq_cst) < kForAnything && unreserved_.permits.taken() != 0) return;
   Changed();
 }
 
 void Admission::WakeForQuiet() {
-  if (unreserved_.taken() == 0) WakeBlocked();
+  if (unreserved_.permits.taken() == 0) WakeBlocked();
 }
 
 void Admission::WakeBlocked() {

@@ -1,4 +1,4 @@
-// Who may run: the engine's concurrency, what functions have reserved of it, and the executions that overran.
+// Who may run: the engine's concurrency, what functions have set aside of it, and the executions that overran.
 #ifndef RUNLET_SRC_CAPACITY_ADMISSION_H_
 #define RUNLET_SRC_CAPACITY_ADMISSION_H_
 
@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/permits.h"
@@ -32,12 +33,12 @@ struct AdmissionLimits {
   int requests_per_permit = 0;  // a second; 0: any number
 };
 
-// The admission order of Lambda, without provisioned concurrency. A call takes one permit: its function's if it has
-// reserved concurrency, else one of the unreserved. Thread-safe.
+// The admission order of Lambda. A call takes one permit: of those that are provisioned for the version or alias it
+// names, else its function's if that has reserved concurrency, else one of the unreserved. Thread-safe.
 class Admission {
  public:
   Admission(const AdmissionLimits& limits, const Clock& clock, Executor& executor)
-      : limits_(limits), clock_(clock), executor_(executor), unreserved_(limits.concurrency) {}
+      : limits_(limits), clock_(clock), executor_(executor), unreserved_{Permits(limits.concurrency), {}} {}
 
   // The permit of one execution; without `permits` where the call borrows its caller's.
   struct Permit {
@@ -47,27 +48,34 @@ class Admission {
 
   // Before any other call.
   void set_listener(CapacityListener* listener) { listener_ = listener; }
+  // Before any other call for `entry`. Once; that of its function first.
+  void Add(FunctionEntry& entry) RUNLET_EXCLUDES(mu_);
 
   // Never waits. `nested`: a handler is the caller, and is suspended meanwhile; its own permit stands for one of the
   // unreserved.
   [[nodiscard]] Permit TryAdmit(const FunctionEntry& entry, bool nested) {
     if (entry.abandoned.load(std::memory_order_relaxed) != 0 && AtAbandonedLimit()) return {};
-    Permits* permits = PermitsOf(entry);
-    if (nested && permits == &unreserved_) return {true, nullptr};
-    if (!permits->TryEnter()) return {};
+    Permits* const permits = entry.permits.load(std::memory_order_relaxed);
+    if (nested && permits == &unreserved_.permits) return {true, nullptr};
+    if (!permits->TryEnter()) [[unlikely]]
+      return SpillOver(entry, *permits, nested);
     return {true, permits};
   }
   // Whether a call that was admitted with `permit` keeps to the rate. Else RateRefusal() says why not.
   [[nodiscard]] bool KeepsRate(FunctionEntry& entry, Permit permit) {
     if (limits_.requests_per_permit == 0 || permit.permits == nullptr) [[likely]]
       return true;
-    return WithinRate(entry, *permit.permits);
+    return WithinRate(entry, permit);
   }
   absl::Status RateRefusal(const FunctionEntry& entry, Permit permit) const;
   // Whether TryAdmit would admit a call that is not nested.
   bool HasRoom(const FunctionEntry& entry) const {
     return (entry.abandoned.load(std::memory_order_relaxed) == 0 || !AtAbandonedLimit()) &&
-           PermitsOf(entry)->has_room();
+           (HasProvisionedRoom(entry) || OnDemand(entry).permits.has_room());
+  }
+  // Whether calls try permits first that are set aside, and so have threads set aside for them.
+  bool HasSetAside(const FunctionEntry& entry) const {
+    return entry.permits.load(std::memory_order_relaxed) != &unreserved_.permits;
   }
   // Waits for a permit until `until`.
   [[nodiscard]] Permit AdmitBefore(const FunctionEntry& entry, bool nested, Instant until);
@@ -100,9 +108,12 @@ class Admission {
   // Why a call that TryAdmit turned away was turned away.
   absl::Status Refusal(const FunctionEntry& entry) const;
 
-  // Sets or clears what `entry` reserves. InvalidArgument where the sum would exceed the engine's concurrency. Nobody
-  // who has been admitted is turned out: what others still hold of the permits is handed over as it comes back.
-  absl::Status Reserve(FunctionEntry& entry, std::optional<int> reserved) RUNLET_EXCLUDES(mu_);
+  // Sets or clears what a function reserves. InvalidArgument where the sum would exceed the engine's concurrency, or
+  // less is reserved than is provisioned for its versions and aliases. Nobody who has been admitted is turned out: what
+  // others still hold of the permits is handed over as it comes back.
+  absl::Status Reserve(FunctionEntry& function, std::optional<int> reserved) RUNLET_EXCLUDES(mu_);
+  // The same for what is provisioned for a version or an alias: part of what its function reserves, if that does.
+  absl::Status Provision(FunctionEntry& entry, int provisioned) RUNLET_EXCLUDES(mu_);
 
   // An execution overran. True when its thread is to be written off and its permit is free; at the limit it keeps both.
   bool Abandon(FunctionEntry& entry);
@@ -122,15 +133,19 @@ class Admission {
     return WaitUntil(until, kForQuiet, condition);
   }
   void Changed() RUNLET_EXCLUDES(mu_);
-  const Permits& unreserved() const { return unreserved_; }
-  int reserved_sum() const RUNLET_EXCLUDES(mu_) {
+  const Permits& unreserved() const { return unreserved_.permits; }
+  // How many permits are set aside for some.
+  int set_aside() const RUNLET_EXCLUDES(mu_) {
     MutexLock lock(&mu_);
-    return reserved_sum_;
+    return set_aside_sum_;
   }
-  // Those of which a call of `entry` takes one.
-  const Permits& PermitsFor(const FunctionEntry& entry) const { return *PermitsOf(entry); }
-  bool IsUnreserved(const FunctionEntry& entry) const { return PermitsOf(entry) == &unreserved_; }
-  bool IsUnreserved(Permit permit) const { return permit.permits == &unreserved_; }
+  // Those of which a call of `entry` takes one where nothing is provisioned for it, or all of that is in use.
+  const Permits& OnDemandFor(const FunctionEntry& entry) const { return OnDemand(entry).permits; }
+  // Whether those are the unreserved ones.
+  bool IsUnreserved(const FunctionEntry& entry) const { return &OnDemand(entry) == &unreserved_; }
+  bool IsUnreserved(Permit permit) const { return permit.permits == &unreserved_.permits; }
+  // Of those that are set aside.
+  bool IsReserved(Permit permit) const { return permit.permits != nullptr && !IsUnreserved(permit); }
 
  private:
   // What is added to waiters_.
@@ -150,33 +165,43 @@ class Admission {
     waiters_.fetch_sub(what, std::memory_order_seq_cst);
     return holds;
   }
+  // All that was provisioned for `entry` is in use, or nothing is.
+  [[gnu::cold]] Permit SpillOver(const FunctionEntry& entry, const Permits& full, bool nested);
+  bool HasProvisionedRoom(const FunctionEntry& entry) const { return entry.provisioned.permits.has_room(); }
+  // InvalidArgument where `more` permits than are free would be set aside for `entry`.
+  absl::Status CheckFree(const FunctionEntry& entry, std::string_view setting, int wanted, int others) const
+      RUNLET_REQUIRES(mu_);
+  void SetAside(Allotment& allotment, int share) RUNLET_REQUIRES(mu_);
+  // To whom the calls of `function` and its versions and aliases go, after it was changed.
+  void Direct(const FunctionEntry& function) RUNLET_REQUIRES(mu_);
+  void BeginHandingOver() RUNLET_REQUIRES(mu_);
   // Gives each its share as far as the permits are not held by others. True: some are yet to come.
   bool HandOver() RUNLET_REQUIRES(mu_);
   void EndHandingOver() RUNLET_REQUIRES(mu_);
   [[gnu::cold]] void TellWaiters();
   [[gnu::cold]] void WakeForQuiet();
   void WakeBlocked();
-  [[gnu::cold]] bool WithinRate(FunctionEntry& entry, const Permits& permits);
+  [[gnu::cold]] bool WithinRate(FunctionEntry& entry, Permit permit);
   bool AtAbandonedLimit() const { return abandoned_.load(std::memory_order_relaxed) >= limits_.max_abandoned; }
-  Permits* PermitsOf(const FunctionEntry& entry) const {
-    const bool reserved = entry.reserved.load(std::memory_order_relaxed) != kUnreserved;
-    return const_cast<Permits*>(reserved ? &entry.reserved_permits : &unreserved_);
+  Allotment& OnDemand(const FunctionEntry& entry) const {
+    const bool reserved = entry.function.reserved.load(std::memory_order_relaxed) != kUnreserved;
+    return reserved ? entry.function.reserved_part : const_cast<Allotment&>(unreserved_);
   }
 
   const AdmissionLimits limits_;
   const Clock& clock_;
   Executor& executor_;
-  Permits unreserved_;
-  RateLimit unreserved_rate_;
+  Allotment unreserved_;
   std::atomic<int> abandoned_{0};
   CapacityListener* listener_ = nullptr;
   std::atomic<std::uint64_t> waiters_{0};
   std::atomic<std::uint32_t> changes_{0};
   std::atomic<bool> handing_over_{false};
   mutable Mutex mu_;
-  int reserved_sum_ RUNLET_GUARDED_BY(mu_) = 0;
-  // Those that have reserved permits, or had and have not given them all back.
-  std::vector<FunctionEntry*> reserving_ RUNLET_GUARDED_BY(mu_);
+  int set_aside_sum_ RUNLET_GUARDED_BY(mu_) = 0;
+  std::vector<FunctionEntry*> entries_ RUNLET_GUARDED_BY(mu_);
+  // Those that have permits set aside, or had and have not been given them all back.
+  std::vector<Allotment*> set_aside_ RUNLET_GUARDED_BY(mu_);
 };
 
 }  // namespace runlet

@@ -138,8 +138,12 @@ void Slots::Retire(const Code* code) {
 
 FunctionMetrics Slots::Sum(const FunctionIdentity& function) const {
   FunctionMetrics sum;
-  ForEach([&](const Slot& slot) { slot.AddTo(function, sum); });
+  AddTo(function, sum);
   return sum;
+}
+
+void Slots::AddTo(const FunctionIdentity& function, FunctionMetrics& sum) const {
+  ForEach([&](const Slot& slot) { slot.AddTo(function, sum); });
 }
 
 }  // namespace runlet

@@ -171,6 +171,7 @@ class Slots {
   // Keeps `code` until no slot protects it, then destroys it on the thread that sees that first. nullptr: only look.
   void Retire(const Code* code) RUNLET_EXCLUDES(mu_);
   FunctionMetrics Sum(const FunctionIdentity& function) const;
+  void AddTo(const FunctionIdentity& function, FunctionMetrics& sum) const;
 
  private:
   struct Hint {

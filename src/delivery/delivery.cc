@@ -169,7 +169,7 @@ absl::Status Delivery::PostRecord(std::string_view function, const InvocationRec
   const Type* const bytes = TypeOf<std::string>();
   const Ask ask{bytes, &text, true, bytes, nullptr};
   Lineage lineage = record.event->lineage;
-  lineage.Add(*record.event->function);
+  lineage.Add(static_cast<const FunctionEntry&>(*record.event->function).function);
   RequestId id;
   // Part of the events that a drain lets end.
   return Accept(*entry, {&ask, 1}, {&id, 1}, {}, lineage, Life::kDraining);
@@ -293,9 +293,14 @@ void Delivery::Wake(Lane& lane) {
 }
 
 void Delivery::PostPump(Lane& lane) {
-  auto* pump = new Pump(*this, lane);
-  pump->reserved = !wiring_.admission.IsUnreserved(lane.entry);
+  auto* pump = new Pump(*this, lane, lane.pending);
+  pump->reserved = wiring_.admission.HasSetAside(lane.entry);
   wiring_.executor.Post(*pump);
+}
+
+void Delivery::SpillOver(Lane& lane) {
+  if (lane.spill_pending.exchange(true, std::memory_order_seq_cst)) return;
+  wiring_.executor.Post(*new Pump(*this, lane, lane.spill_pending));
 }
 
 void Delivery::WakeAnew(Lane& lane) {
@@ -321,8 +326,9 @@ bool Delivery::Enter(Lane& lane, Admission::Permit* permit, Gate** gate) {
     (*gate)->active.fetch_sub(1, std::memory_order_seq_cst);
     return false;
   }
+  if (permit->permits == &lane.entry.provisioned.permits) return true;
   // The function's reservation has changed in between.
-  Gate& entered = wiring_.admission.IsUnreserved(*permit) ? shared_gate_ : lane.own_gate;
+  Gate& entered = wiring_.admission.IsUnreserved(*permit) ? shared_gate_ : lane.entry.function.lane->own_gate;
   if (&entered != *gate) [[unlikely]] {
     entered.active.fetch_add(1, std::memory_order_seq_cst);
     LeaveGate(*std::exchange(*gate, &entered));
@@ -357,7 +363,7 @@ void Delivery::TurnedAway(Lane& lane) {
   const std::size_t want = static_cast<std::size_t>(std::min<int>(wiring_.executor.batch(), kBatch));
   const Instant now = wiring_.clock.Now();
   const std::size_t claimed = queue_.Claim(lane.entry, std::span(events).first(want), now, Instant::Never());
-  const bool zero = lane.entry.reserved.load(std::memory_order_relaxed) == 0;
+  const bool zero = lane.entry.function.reserved.load(std::memory_order_relaxed) == 0;
   std::array<Settlement, kBatch> settlements;
   for (std::size_t i = 0; i < claimed; ++i) {
     Event& event = *events[i];
@@ -393,14 +399,15 @@ void Delivery::TurnedAway(Lane& lane) {
 }
 
 void Delivery::OnCapacity() {
-  WakeStarved(shared_gate_);
+  // What came free may be provisioned for one that is not the first in line.
+  WakeStarved(shared_gate_, true);
   if (starved_alone_.load(std::memory_order_seq_cst) == 0) return;
   std::vector<Lane*> lanes;
   {
     MutexLock lock(&mu_);
     for (const auto& lane : lanes_) lanes.push_back(lane.get());
   }
-  for (Lane* lane : lanes) WakeStarved(lane->own_gate);
+  for (Lane* lane : lanes) WakeStarved(lane->own_gate, true);
 }
 
 void Delivery::LeaveGate(Gate& gate) {
@@ -408,13 +415,19 @@ void Delivery::LeaveGate(Gate& gate) {
   WakeStarved(gate);
 }
 
-void Delivery::WakeStarved(Gate& gate) {
+void Delivery::WakeStarved(Gate& gate, bool by_room) {
   Lane* next = nullptr;
   {
     MutexLock lock(&gate.mu);
     if (!gate.starved.empty()) {
-      next = gate.starved.front();
-      gate.starved.pop_front();
+      auto first = gate.starved.begin();
+      if (by_room) {
+        first = std::find_if(first, gate.starved.end(),
+                             [this](const Lane* lane) { return wiring_.admission.HasRoom(lane->entry); });
+        if (first == gate.starved.end()) first = gate.starved.begin();
+      }
+      next = *first;
+      gate.starved.erase(first);
       if (&gate != &shared_gate_) starved_alone_.fetch_sub(1, std::memory_order_seq_cst);
       wiring_.admission.StopListening();
     }
@@ -457,13 +470,19 @@ Settlement Delivery::End(EventRef event, std::uint64_t fence, Condition conditio
   return settlement;
 }
 
-Settlement Delivery::Decide(EventRef event, std::uint64_t fence, const EventInvokeConfig& config,
-                            const absl::Status& status, const Attempt& attempt, Random& random) {
-  if (status.ok()) return End(std::move(event), fence, Condition::kSuccess);
+Settlement Delivery::Decide(EventRef event, std::uint64_t fence, const Code& code, const absl::Status& status,
+                            const Attempt& attempt, Random& random) {
+  if (status.ok()) {
+    Settlement success = End(std::move(event), fence, Condition::kSuccess);
+    success.executed_version = code.version;
+    return success;
+  }
+  const EventInvokeConfig& config = code.config.event_invoke;
   const std::optional<FunctionError> error = FunctionErrorOf(status);
   const Instant now = attempt.ended;
   event->EndAttempt(attempt.started, attempt.asked_to_stop, now);
-  event->details->errors.Add({event->attempts, wiring_.clock.Calendar(), error.value_or(FunctionError{})});
+  event->details->errors.Add(
+      {event->attempts, wiring_.clock.Calendar(), error.value_or(FunctionError{}), std::string(code.version)});
   if (attempt.cancelled && !RUNLET_PLANTED("cancelled-retried"))
     return End(std::move(event), fence, Condition::kCancelled);
   if (IsPermanent(status)) return End(std::move(event), fence, Condition::kNotRetryable);
@@ -528,8 +547,10 @@ Delivery::Ending Delivery::EndingOf(const Settlement& settlement, Instant now, c
   record.approximate_invoke_count = event.attempts;
   record.event = settlement.event;
   if (success) {
+    record.executed_version = settlement.executed_version;
     if (settlement.response != nullptr) record.response = *settlement.response;
   } else if (const std::vector<AttemptError> errors = event.ErrorList(); !errors.empty()) {
+    record.executed_version = errors.back().version;
     record.error = errors.back().error;
   }
   return ending;

@@ -80,7 +80,11 @@ class Delivery final : public QueueListener, public CapacityListener {
   void RecallClaimed() RUNLET_EXCLUDES(mu_);
   bool RecallClaimed(Lane& lane);
   void PostPump(Lane& lane);
-  Gate& GateOf(Lane& lane) { return wiring_.admission.IsUnreserved(lane.entry) ? shared_gate_ : lane.own_gate; }
+  // For events beyond what is provisioned: in the line of those who have no thread set aside.
+  void SpillOver(Lane& lane);
+  Gate& GateOf(Lane& lane) {
+    return wiring_.admission.IsUnreserved(lane.entry) ? shared_gate_ : lane.entry.function.lane->own_gate;
+  }
   // Takes a permit for a pump, and enters the gate of those who share it. False: none is free; `*gate` is left again.
   bool Enter(Lane& lane, Admission::Permit* permit, Gate** gate);
   struct Attempt {
@@ -90,7 +94,7 @@ class Delivery final : public QueueListener, public CapacityListener {
     bool cancelled;  // by Engine::Cancel: no attempt follows
   };
   // How the event goes on after an attempt that ended as `status`.
-  Settlement Decide(EventRef event, std::uint64_t fence, const EventInvokeConfig& config, const absl::Status& status,
+  Settlement Decide(EventRef event, std::uint64_t fence, const Code& code, const absl::Status& status,
                     const Attempt& attempt, Random& random);
   // Whether the attempt that `event` was claimed for fits into the retry budget, which is charged then.
   bool RetryMayBegin(const Event& event, Instant now);
@@ -110,7 +114,8 @@ class Delivery final : public QueueListener, public CapacityListener {
   // A pump found no permit free.
   void TurnedAway(Lane& lane);
   void LeaveGate(Gate& gate);
-  void WakeStarved(Gate& gate);
+  // The first lane that waits there; `by_room`: rather the first of those that have room.
+  void WakeStarved(Gate& gate, bool by_room = false);
   std::shared_ptr<const EventInvokeConfig> SinksOf(const FunctionEntry& entry);
   static Activity About(const Event& event, Activity::Kind kind, Instant at);
 

@@ -28,9 +28,14 @@ class Lane {
   FunctionEntry& entry;
   // A pump has been posted and has not begun: it will see what becomes ready meanwhile.
   std::atomic<bool> pending{false};
+  // The same for a pump beyond what is provisioned, which may have to wait longer for a thread.
+  std::atomic<bool> spill_pending{false};
+  bool next_pending() const {
+    return pending.load(std::memory_order_seq_cst) || spill_pending.load(std::memory_order_seq_cst);
+  }
   // Smoothed time from claim to outcome of one event.
   std::atomic<std::int64_t> mean_ns{0};
-  Gate own_gate;  // used while the function has reserved concurrency
+  Gate own_gate;  // of a function itself, for all that share its reserved concurrency while it has any
 
   Mutex mu;
   std::vector<Pump*> pumps RUNLET_GUARDED_BY(mu);  // running, with batches that others may take from

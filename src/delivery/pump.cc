@@ -23,11 +23,18 @@ std::shared_ptr<const std::string> ResponseOf(const HandlerOps& ops, const void*
 }  // namespace
 
 void Pump::Run() {
-  lane_.pending.store(false, std::memory_order_seq_cst);
+  pending_.store(false, std::memory_order_seq_cst);
   const Invoker::Wiring& w = delivery_.wiring_;
   if (invoker->life() >= Life::kStopping) return Drop();
   if (!delivery_.Enter(lane_, &permit, &gate_)) {
     delivery_.TurnedAway(lane_);
+    return Drop();
+  }
+  // All that is provisioned is in use: the thread that is set aside with it is not for those who spill over.
+  if (reserved && w.admission.IsUnreserved(permit)) [[unlikely]] {
+    w.admission.Leave(permit);
+    delivery_.LeaveGate(*gate_);
+    delivery_.SpillOver(lane_);
     return Drop();
   }
   {
@@ -47,7 +54,7 @@ void Pump::Run() {
   w.admission.GiveBack(held);
   // All is not quiet while the next pump is on its way. Looked for only now: it has not begun, so it sees the permit
   // given back, and tells. A drain does not wait for it.
-  if (lane_.pending.load(std::memory_order_seq_cst) && invoker->life() == Life::kOpen) {
+  if (lane_.next_pending() && invoker->life() == Life::kOpen) {
     w.admission.TellOfRoom();
   } else {
     w.admission.ChangedIfAwaited();
@@ -89,7 +96,9 @@ std::size_t Pump::Claim() {
   want = std::min(want, static_cast<std::size_t>(w.executor.batch()));
   // Events of a run that nobody can take away are leased for ever, but not without end: a drain must get them back.
   const Code* claimed_for = slot->Protect(*entry);
-  const Instant lease = claimed_for != nullptr && claimed_for->release_on_overrun ? Instant::Never() : kLeaseWithoutEnd;
+  const bool released = claimed_for != nullptr && claimed_for->release_on_overrun &&
+                        (claimed_for->additional == nullptr || claimed_for->additional->release_on_overrun);
+  const Instant lease = released ? Instant::Never() : kLeaseWithoutEnd;
   invoker->Unprotect(*slot, *entry);
   const std::size_t claimed = delivery_.queue_.Claim(*entry, std::span(events).first(want), now_, lease);
   batch_.Fill(std::span(events).first(claimed));
@@ -131,12 +140,13 @@ bool Pump::RunEvent(EventRef event) {
   started = now_;
   code = slot->Protect(*entry);
   if (code == nullptr) return EndUnrun(Condition::kFunctionRemoved);
+  code = &code->Choose(slot->random());
   if (code->sinks != sinks_) {
     Flush(*slot, now_);
     sinks_ = code->sinks;
   }
   if (started >= event_->expires) return EndUnrun(Condition::kEventAgeExceeded);
-  if (event_->lineage.CountOf(*entry) >= kRecursionMax + (RUNLET_PLANTED("one-loop-more") ? 1 : 0) &&
+  if (event_->lineage.CountOf(entry->function) >= kRecursionMax + (RUNLET_PLANTED("one-loop-more") ? 1 : 0) &&
       code->config.recursive_loop == RecursiveLoop::kTerminate) {
     slot->meter(*entry).recursive_invocations_dropped.Add(1);
     return EndUnrun(Condition::kRecursionLimit);
@@ -179,7 +189,6 @@ bool Pump::RunEvent(EventRef event) {
   cancelled_at.store(kForeverNs, std::memory_order_relaxed);
   cancelled.store(false, std::memory_order_relaxed);
   invocation.request_id = event_->id;
-  invocation.function_name = entry->name;
   invocation.attempt = event_->attempts;
   lineage = event_->lineage.empty() ? nullptr : &event_->lineage;
   invocation.type = InvocationType::kEvent;
@@ -204,8 +213,8 @@ bool Pump::RunEvent(EventRef event) {
   }
   const std::int64_t took = now_.Since(started);
   lane_.mean_ns.store((7 * lane_.mean_ns.load(std::memory_order_relaxed) + took) / 8, std::memory_order_relaxed);
-  Settlement settlement = delivery_.Decide(std::move(event_), fence_, code->config.event_invoke, status,
-                                           AttemptUntil(now_), slot->random());
+  Settlement settlement =
+      delivery_.Decide(std::move(event_), fence_, *code, status, AttemptUntil(now_), slot->random());
   settlement.response = std::move(response);
   Put(std::move(settlement));
   invoker->Unprotect(*slot, *entry);
@@ -261,14 +270,13 @@ void Pump::EndTurn(Slot& own_slot, Instant now) {
 }
 
 void Pump::OnOverrun(Instant now) {
-  const EventInvokeConfig& config = code->config.event_invoke;
   const Admission::Permit held = permit;
   const absl::Status status = invoker->ConcludeOverrun(*this, now);
   const bool kept = permit.permits != nullptr && held.permits == permit.permits;
   SlotHold mine(delivery_.wiring_.slots);
   // The stuck handler reads the payload through its own reference, event_.
   if (settled_count_ == settled_.size()) Flush(*mine, now);
-  settled_[settled_count_++] = delivery_.Decide(event_, fence_, config, status, AttemptUntil(now), mine->random());
+  settled_[settled_count_++] = delivery_.Decide(event_, fence_, *code, status, AttemptUntil(now), mine->random());
   lane_.mean_ns.store(std::max(lane_.mean_ns.load(std::memory_order_relaxed), kCheapNs), std::memory_order_relaxed);
   Gate& gate = *gate_;
   Delivery& delivery = delivery_;
@@ -282,8 +290,7 @@ void Pump::OnForcedUnwind() {
   const Ask nothing{TypeOf<void>(), nullptr, true, TypeOf<void>(), nullptr};
   if (invoker->End(*this)) {
     const absl::Status status = invoker->Conclude(*this, nothing, Invoker::RuntimeExited(*this), &now_);
-    Put(delivery_.Decide(std::move(event_), fence_, code->config.event_invoke, status, AttemptUntil(now_),
-                         slot->random()));
+    Put(delivery_.Decide(std::move(event_), fence_, *code, status, AttemptUntil(now_), slot->random()));
     EndTurn(*slot, now_);
     delivery_.Wake(lane_);
     invoker->LetGo(*this);

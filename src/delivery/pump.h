@@ -3,6 +3,7 @@
 #define RUNLET_SRC_DELIVERY_PUMP_H_
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -19,7 +20,9 @@ namespace runlet {
 // deletes itself. When an event overruns, the watcher finishes the turn, and only the stuck thread stays behind.
 class Pump final : public Work, public Execution {
  public:
-  Pump(Delivery& delivery, Lane& lane) : delivery_(delivery), lane_(lane) {
+  // `pending` is true until it begins.
+  Pump(Delivery& delivery, Lane& lane, std::atomic<bool>& pending)
+      : delivery_(delivery), lane_(lane), pending_(pending) {
     invoker = &delivery.invoker_;
     entry = &lane.entry;
   }
@@ -54,6 +57,7 @@ class Pump final : public Work, public Execution {
 
   Delivery& delivery_;
   Lane& lane_;
+  std::atomic<bool>& pending_;
   Gate* gate_ = nullptr;
   Batch batch_;
   EventRef event_;  // running

@@ -9,8 +9,6 @@
 #include "base/asymmetric_fence.h"
 #include "base/planted.h"
 #include "capacity/host_executor.h"
-#include "event/status_marks.h"
-#include "function/config_check.h"
 
 namespace runlet {
 namespace {
@@ -56,7 +54,8 @@ EngineCore::EngineCore(EngineOptions options)
                  : std::shared_ptr<EventQueue>(MemoryQueue(QueueOptions(options_.memory_queue), clock_))),
       invoker_({clock_, fork_guard_, executor_, slots_, admission_, options_.observer, options_.interceptor,
                 options_.log, options_.payload_limits}),
-      delivery_(invoker_, *queue_, registry_, {options_.account, options_.destination_backlog, options_.retry_budget}) {
+      delivery_(invoker_, *queue_, registry_, {options_.account, options_.destination_backlog, options_.retry_budget}),
+      control_plane_({executor_, pool_, slots_, registry_, admission_, *queue_, invoker_, delivery_}) {
   // One thread needs no cheap fence, and asking for it can take milliseconds.
   if (options_.executor == nullptr) RegisterAsymmetricFence();
   if (RUNLET_PLANTED("global-left-behind")) PlantGlobal();
@@ -89,122 +88,6 @@ absl::Status EngineCore::CheckOpen(std::string_view function) const {
   return invoker_.life() == Life::kOpen ? absl::OkStatus() : Invoker::Closed(function);
 }
 
-// ---- registration ----
-
-absl::Status EngineCore::CheckPublish(std::string_view name, const Handler& handler,
-                                      const FunctionConfig& config) const {
-  if (absl::Status status = CheckFunctionName(name); !status.ok()) return status;
-  if (absl::Status status = CheckConfig(name, config); !status.ok()) return status;
-  if (config.on_overrun == OnOverrun::kRelease && !executor_.can_write_off()) {
-    return absl::InvalidArgumentError(
-        fmt::format("function \"{}\": on_overrun = kRelease needs threads that the engine owns", name));
-  }
-  if (queue_->needs_codec() && handler.ops().in_codec == nullptr) {
-    return absl::InvalidArgumentError(fmt::format(
-        "function \"{}\" takes {}, which has no codec here, and the engine's queue stores events as bytes: specialise "
-        "runlet::Codec or include <runlet/codec/json.h> before the registration",
-        name, handler.ops().in->name));
-  }
-  const EventInvokeConfig& event = config.event_invoke;
-  if (absl::Status status = CheckDestination(name, "on_success", event.on_success, handler); !status.ok())
-    return status;
-  return CheckDestination(name, "on_failure", event.on_failure, handler);
-}
-
-absl::Status EngineCore::CheckDestination(std::string_view name, std::string_view setting,
-                                          const Destination& destination, const Handler& handler) const {
-  const auto* function = std::get_if<Destination::FunctionName>(&destination.target());
-  if (function == nullptr) return absl::OkStatus();
-  const FunctionEntry* entry = registry_.Find(function->name);
-  if (entry == nullptr || entry->code.load(std::memory_order_relaxed) == nullptr) {
-    return absl::InvalidArgumentError(
-        fmt::format("function \"{}\": {} is function \"{}\", which is not registered", name, setting, function->name));
-  }
-  if (handler.ops().in_codec == nullptr) {
-    return absl::InvalidArgumentError(fmt::format(
-        "function \"{}\": {} is function \"{}\", which is told in JSON, but {} has no codec here: specialise "
-        "runlet::Codec or include <runlet/codec/json.h> before the registration",
-        name, setting, function->name, handler.ops().in->name));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status EngineCore::Publish(std::string_view name, Handler handler, FunctionConfig config, bool existing) {
-  if (absl::Status open = CheckOpen(name); !open.ok()) return open;
-  if (absl::Status status = CheckPublish(name, handler, config); !status.ok()) return status;
-  const Code* old;
-  FunctionEntry* entry;
-  {
-    MutexLock lock(&publish_mu_);
-    entry = registry_.Find(name);
-    const bool registered = entry != nullptr && entry->code.load(std::memory_order_relaxed) != nullptr;
-    if (existing && !registered) return Invoker::NotFound(name);
-    if (!existing && registered)
-      return absl::AlreadyExistsError(fmt::format("function \"{}\" is registered already", name));
-    entry = &registry_.FindOrAdd(name);
-    if (absl::Status status = admission_.Reserve(*entry, config.reserved_concurrency); !status.ok()) return status;
-    if (pool_ != nullptr) pool_->set_extra_threads(admission_.reserved_sum());
-    if (entry->lane == nullptr) delivery_.AddLane(*entry);
-    const bool release =
-        config.on_overrun.value_or(config.run_on == RunOn::kPool ? OnOverrun::kRelease : OnOverrun::kWait) ==
-        OnOverrun::kRelease;
-    auto code = std::make_unique<Code>(std::move(handler), std::move(config));
-    code->release_on_overrun = release && executor_.can_write_off();
-    old = entry->code.exchange(code.release(), std::memory_order_seq_cst);
-  }
-  slots_.Retire(old);
-  if (existing) {
-    TellReplaced(*entry);
-  } else {
-    invoker_.Observe({.kind = Activity::Kind::kRegistered, .at = clock_.Now(), .function = entry->name});
-  }
-  return absl::OkStatus();
-}
-
-absl::Status EngineCore::SetReservedConcurrency(std::string_view name, std::optional<int> reserved) {
-  if (absl::Status open = CheckOpen(name); !open.ok()) return open;
-  if (reserved.has_value()) {
-    if (absl::Status status = CheckConfig(name, {.reserved_concurrency = reserved}); !status.ok()) return status;
-  }
-  FunctionEntry* entry;
-  {
-    MutexLock lock(&publish_mu_);
-    entry = registry_.Find(name);
-    if (entry == nullptr || entry->code.load(std::memory_order_relaxed) == nullptr) return Invoker::NotFound(name);
-    if (absl::Status status = admission_.Reserve(*entry, reserved); !status.ok()) return status;
-    if (pool_ != nullptr) pool_->set_extra_threads(admission_.reserved_sum());
-  }
-  TellReplaced(*entry);
-  return absl::OkStatus();
-}
-
-void EngineCore::TellReplaced(FunctionEntry& entry) {
-  invoker_.Observe({.kind = Activity::Kind::kReplaced, .at = clock_.Now(), .function = entry.name});
-  admission_.Changed();
-  delivery_.WakeAnew(*entry.lane);
-}
-
-absl::Status EngineCore::Remove(std::string_view name) {
-  if (absl::Status open = CheckOpen(name); !open.ok()) return open;
-  const Code* old;
-  FunctionEntry* entry;
-  {
-    MutexLock lock(&publish_mu_);
-    entry = registry_.Find(name);
-    old = entry == nullptr ? nullptr : entry->code.exchange(nullptr, std::memory_order_seq_cst);
-    if (old == nullptr) return Invoker::NotFound(name);
-    admission_.Reserve(*entry, std::nullopt).IgnoreError();
-    if (pool_ != nullptr) pool_->set_extra_threads(admission_.reserved_sum());
-  }
-  const std::shared_ptr<const EventInvokeConfig> sinks = old->sinks;
-  slots_.Retire(old);
-  invoker_.Observe({.kind = Activity::Kind::kRemoved, .at = clock_.Now(), .function = entry->name});
-  // What it had reserved is everyone's now.
-  admission_.Changed();
-  delivery_.EndWaiting(*entry, sinks.get());
-  return absl::OkStatus();
-}
-
 // ---- life ----
 
 Instant EngineCore::Ring(Instant now) {
@@ -212,11 +95,20 @@ Instant EngineCore::Ring(Instant now) {
   return std::min(deadline, delivery_.Advance(now));
 }
 
+FunctionMetrics EngineCore::SumOf(const FunctionEntry& function) const {
+  FunctionMetrics sum;
+  for (const FunctionEntry* entry : registry_.All()) {
+    if (&entry->function == &function) slots_.AddTo(*entry, sum);
+  }
+  return sum;
+}
+
 bool EngineCore::NothingRuns() const {
   if (admission_.unreserved().taken() != 0) return false;
   const std::vector<FunctionEntry*> all = registry_.All();
-  return std::all_of(all.begin(), all.end(),
-                     [](const FunctionEntry* entry) { return entry->reserved_permits.taken() == 0; });
+  return std::all_of(all.begin(), all.end(), [](const FunctionEntry* entry) {
+    return entry->reserved_part.permits.taken() == 0 && entry->provisioned.permits.taken() == 0;
+  });
 }
 
 bool EngineCore::Idle() const { return delivery_.idle() && NothingRuns(); }

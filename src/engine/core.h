@@ -10,6 +10,7 @@
 #include "capacity/poll_executor.h"
 #include "capacity/slot.h"
 #include "delivery/delivery.h"
+#include "engine/control_plane.h"
 #include "function/registry.h"
 #include "invoke/invoker.h"
 #include "runlet/base/sync.h"
@@ -24,10 +25,6 @@ class EngineCore final : public Alarm, public std::enable_shared_from_this<Engin
   explicit EngineCore(EngineOptions options);
   ~EngineCore();
 
-  absl::Status Publish(std::string_view name, Handler handler, FunctionConfig config, bool existing)
-      RUNLET_EXCLUDES(publish_mu_);
-  absl::Status SetReservedConcurrency(std::string_view name, std::optional<int> reserved) RUNLET_EXCLUDES(publish_mu_);
-  absl::Status Remove(std::string_view name) RUNLET_EXCLUDES(publish_mu_);
   absl::Status Cancel(const RequestId& id);
   Inspection Inspect() const;
   absl::StatusOr<Explanation> Explain(const RequestId& id);
@@ -44,10 +41,8 @@ class EngineCore final : public Alarm, public std::enable_shared_from_this<Engin
   friend class Engine;
   friend class DeadLetterView;
 
-  absl::Status CheckPublish(std::string_view name, const Handler& handler, const FunctionConfig& config) const;
-  absl::Status CheckDestination(std::string_view name, std::string_view setting, const Destination& destination,
-                                const Handler& handler) const;
-  void TellReplaced(FunctionEntry& entry);
+  // Of the function, its versions and its aliases.
+  FunctionMetrics SumOf(const FunctionEntry& function) const;
   bool NothingRuns() const;
   bool Idle() const;
 
@@ -64,7 +59,7 @@ class EngineCore final : public Alarm, public std::enable_shared_from_this<Engin
   const std::shared_ptr<EventQueue> queue_;
   Invoker invoker_;
   Delivery delivery_;
-  Mutex publish_mu_;  // one registration, replacement or removal at a time
+  ControlPlane control_plane_;
 };
 
 }  // namespace runlet

@@ -96,15 +96,57 @@ Engine::~Engine() {
 FunctionEntry* Engine::Find(std::string_view name) const { return core_->registry_.Find(name); }
 
 absl::Status Engine::Publish(std::string_view name, Handler handler, FunctionConfig config, PublishMode mode) {
-  return core_->Publish(name, std::move(handler), std::move(config), mode == kExisting);
+  if (absl::Status open = core_->CheckOpen(name); !open.ok()) return open;
+  return core_->control_plane_.Publish(name, std::move(handler), std::move(config), mode == kExisting);
+}
+
+absl::Status Engine::Remove(std::string_view name) {
+  if (absl::Status open = core_->CheckOpen(name); !open.ok()) return open;
+  return core_->control_plane_.Remove(name);
 }
 
 absl::Status Engine::SetReservedConcurrency(std::string_view name, std::optional<int> reserved) {
-  return core_->SetReservedConcurrency(name, reserved);
+  if (absl::Status open = core_->CheckOpen(name); !open.ok()) return open;
+  return core_->control_plane_.SetReservedConcurrency(name, reserved);
 }
-absl::Status Engine::Remove(std::string_view name) { return core_->Remove(name); }
 
-absl::Status Engine::CheckTypes(FunctionEntry* entry, std::string_view name, const Type* in, const Type* out) const {
+absl::Status Engine::SetProvisionedConcurrency(std::string_view name, int provisioned) {
+  if (absl::Status open = core_->CheckOpen(name); !open.ok()) return open;
+  return core_->control_plane_.SetProvisionedConcurrency(name, provisioned);
+}
+
+absl::Status Engine::SetEventInvokeConfig(std::string_view name, const EventInvokeConfig& config) {
+  if (absl::Status open = core_->CheckOpen(name); !open.ok()) return open;
+  return core_->control_plane_.SetEventInvokeConfig(name, config);
+}
+
+absl::StatusOr<std::string> Engine::PublishVersion(std::string_view name) {
+  if (absl::Status open = core_->CheckOpen(name); !open.ok()) return open;
+  return core_->control_plane_.PublishVersion(name);
+}
+
+absl::Status Engine::CreateAlias(std::string_view name, const Alias& alias) {
+  if (absl::Status open = core_->CheckOpen(name); !open.ok()) return open;
+  return core_->control_plane_.SetAlias(name, alias, false);
+}
+
+absl::Status Engine::UpdateAlias(std::string_view name, const Alias& alias) {
+  if (absl::Status open = core_->CheckOpen(name); !open.ok()) return open;
+  return core_->control_plane_.SetAlias(name, alias, true);
+}
+
+absl::StatusOr<std::vector<std::string>> Engine::ListVersions(std::string_view name) const {
+  if (absl::Status alive = core_->CheckAlive(name); !alive.ok()) return alive;
+  return core_->control_plane_.ListVersions(name);
+}
+
+absl::StatusOr<std::vector<Alias>> Engine::ListAliases(std::string_view name) const {
+  if (absl::Status alive = core_->CheckAlive(name); !alive.ok()) return alive;
+  return core_->control_plane_.ListAliases(name);
+}
+
+absl::StatusOr<Engine::Found> Engine::FindTyped(std::string_view name, const Type* in, const Type* out) const {
+  FunctionEntry* const entry = Find(name);
   if (entry == nullptr) return Invoker::NotFound(name);
   SlotHold slot(core_->slots_);
   const Code* code = slot->Protect(*entry);
@@ -115,7 +157,13 @@ absl::Status Engine::CheckTypes(FunctionEntry* entry, std::string_view name, con
     status = Invoker::WrongType(*entry, *code, in, out);
   }
   core_->invoker_.Unprotect(*slot, *entry);
-  return status;
+  if (!status.ok()) return status;
+  return Found{entry, entry->name};
+}
+
+absl::StatusOr<Engine::Found> Engine::FindTyped(std::string_view name, std::string_view qualifier, const Type* in,
+                                                const Type* out) const {
+  return FindTyped(fmt::format("{}:{}", name, qualifier), in, out);
 }
 
 // ---- calls ----
@@ -210,13 +258,15 @@ absl::Status Engine::Check(std::string_view name, std::string_view event) {
 absl::StatusOr<FunctionMetrics> Engine::Metrics(std::string_view name) const {
   const FunctionEntry* entry = Find(name);
   if (entry == nullptr) return Invoker::NotFound(name);
-  return core_->slots_.Sum(*entry);
+  return QualifiedName(name).qualifier.empty() ? core_->SumOf(*entry) : core_->slots_.Sum(*entry);
 }
 
 std::vector<std::string> Engine::FunctionNames() const {
   if (core_->fork_guard_.forked()) return {};
   std::vector<std::string> names;
-  for (const FunctionEntry* entry : core_->registry_.All()) names.push_back(entry->name);
+  for (const FunctionEntry* entry : core_->registry_.All()) {
+    if (entry->qualifier.empty()) names.push_back(entry->name);
+  }
   return names;
 }
 
@@ -236,11 +286,20 @@ absl::StatusOr<FunctionConfig> Engine::Config(std::string_view name) const {
 }
 
 runlet::Bill Engine::Bill(const Price& price) const {
+  const std::vector<FunctionEntry*> all = core_->registry_.All();
   std::vector<FunctionUsage> usage;
-  for (const FunctionEntry* entry : core_->registry_.All()) {
+  std::vector<std::size_t> place_of(all.size());  // by index; a function comes before its versions and aliases
+  for (const FunctionEntry* entry : all) {
     const FunctionMetrics metrics = core_->slots_.Sum(*entry);
-    if (metrics.invocations != 0) usage.push_back({entry->name, metrics.invocations, metrics.mb_milliseconds});
+    if (entry->qualifier.empty()) {
+      place_of[entry->index] = usage.size();
+      usage.push_back({entry->name, 0, 0});
+    }
+    FunctionUsage& function = usage[place_of[entry->function.index]];
+    function.invocations += metrics.invocations;
+    function.mb_milliseconds += metrics.mb_milliseconds;
   }
+  std::erase_if(usage, [](const FunctionUsage& function) { return function.invocations == 0; });
   return ComputeBill(price, usage);
 }
 

@@ -22,6 +22,9 @@ std::string Inspection::ToString() const {
     if (each.reserved_concurrency.has_value()) {
       text += fmt::format("; {} of {} reserved in use", each.reserved_in_use, *each.reserved_concurrency);
     }
+    if (each.provisioned_concurrency != 0) {
+      text += fmt::format("; {} of {} provisioned in use", each.provisioned_in_use, each.provisioned_concurrency);
+    }
     if (each.abandoned != 0) text += fmt::format("; {} abandoned", each.abandoned);
     text += '\n';
   }

@@ -51,7 +51,9 @@ Inspection EngineCore::Inspect() const {
     if (const int reserved = entry->reserved.load(std::memory_order_relaxed); reserved != kUnreserved) {
       function.reserved_concurrency = reserved;
     }
-    function.reserved_in_use = entry->reserved_permits.taken();
+    function.reserved_in_use = entry->reserved_part.permits.taken();
+    function.provisioned_concurrency = entry->provisioned.permits.cap();
+    function.provisioned_in_use = entry->provisioned.permits.taken();
     function.abandoned = entry->abandoned.load(std::memory_order_relaxed);
     function.waiting = delivery_.waiting(*entry);
   }

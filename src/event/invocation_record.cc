@@ -40,12 +40,13 @@ absl::StatusOr<std::string> InvocationRecord::Json(const Account& account) const
   }
   absl::StatusOr<std::string> payload = event->codec->encode(event->payload());
   if (!payload.ok()) return payload.status();
+  const QualifiedName name(function);
   std::string json = fmt::format(
       R"({{"version":"1.0","timestamp":"{}","requestContext":{{"requestId":"{}","functionArn":{},"condition":"{}",)"
       R"("approximateInvokeCount":{}}},"requestPayload":{})",
       absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", timestamp, absl::UTCTimeZone()), request_id.ToString(),
-      Quoted(FunctionArn(account, function, executed_version)), ConditionName(condition), approximate_invoke_count,
-      AsJson(*std::move(payload)));
+      Quoted(FunctionArn(account, name.function, name.qualifier.empty() ? kLatest : name.qualifier)),
+      ConditionName(condition), approximate_invoke_count, AsJson(*std::move(payload)));
   if (error.has_value()) {
     json += fmt::format(R"(,"responseContext":{{"statusCode":200,"executedVersion":{},"functionError":"Unhandled"}},)"
                         R"("responsePayload":{})",

@@ -48,8 +48,8 @@ absl::Status CheckRetryPolicy(std::string_view function, const RetryPolicy& poli
 absl::Status CheckDestination(std::string_view function, std::string_view setting, const Destination& destination) {
   const Destination::Target& target = destination.target();
   if (const auto* other = std::get_if<Destination::FunctionName>(&target)) {
-    if (absl::Status name = CheckFunctionName(other->name); !name.ok()) return name;
-    if (other->name != function) return absl::OkStatus();
+    if (absl::Status name = CheckQualifiedName(other->name); !name.ok()) return name;
+    if (QualifiedName(other->name).function != QualifiedName(function).function) return absl::OkStatus();
     return absl::InvalidArgumentError(fmt::format("function \"{}\": {} is the function itself", function, setting));
   }
   const auto* callback = std::get_if<std::function<absl::Status(const InvocationRecord&)>>(&target);

@@ -1,4 +1,4 @@
-// A registered function: who it is, what it runs now, and what it has in use.
+// A registered function, or a version or alias of one: who it is, what it runs now, and what it has in use.
 #ifndef RUNLET_SRC_FUNCTION_ENTRY_H_
 #define RUNLET_SRC_FUNCTION_ENTRY_H_
 
@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/permits.h"
 #include "base/rate_limit.h"
+#include "runlet/base/random.h"
 #include "runlet/event/function_name.h"
 #include "runlet/function/config.h"
 #include "runlet/function/handler.h"
@@ -21,19 +23,42 @@ class Lane;
 
 // A handler with its configuration. Immutable; replaced as a whole.
 struct Code {
-  Code(Handler its_handler, FunctionConfig its_config)
-      : handler(std::move(its_handler)), config(std::move(its_config)), timeout_ns(Nanos(config.timeout)) {
+  Code(Handler its_handler, FunctionConfig its_config, std::string_view its_version = kLatest)
+      : handler(std::move(its_handler)),
+        config(std::move(its_config)),
+        version(its_version),
+        timeout_ns(Nanos(config.timeout)) {
     const EventInvokeConfig& event = config.event_invoke;
     if (event.dead_letter_queue != nullptr || event.on_success.is_set() || event.on_failure.is_set()) {
       sinks = std::make_shared<const EventInvokeConfig>(event);
     }
   }
 
+  // What the next execution runs: this, or now and then the other version of a weighted alias.
+  const Code& Choose(Random& random) const {
+    if (additional == nullptr) [[likely]]
+      return *this;
+    return random.Unit() < additional_weight ? *additional : *this;
+  }
+
   const Handler handler;
   const FunctionConfig config;
+  const std::string_view version;  // the qualifier of the version's entry, or $LATEST
   const std::int64_t timeout_ns;
   std::shared_ptr<const EventInvokeConfig> sinks;  // nullptr: nobody is told how events end
-  bool release_on_overrun = false;                 // set by the engine before the code is published
+  // Set by the engine before the code is published.
+  bool release_on_overrun = false;
+  bool own_event_invoke = false;  // chosen for this qualifier
+  std::uint64_t revision = 0;     // tells one registration of a function from the next
+  std::unique_ptr<const Code> additional;
+  double additional_weight = 0;
+};
+
+// Permits that are set aside for some.
+struct Allotment {
+  Permits permits{0};
+  RateLimit rate = {};
+  int share = 0;  // how many there are to be, once others have given them back; guarded by Admission
 };
 
 inline constexpr int kUnreserved = -1;
@@ -41,14 +66,29 @@ inline constexpr int kUnreserved = -1;
 // Made at the first registration of a name and alive until the engine ends, so that a pointer to it never dangles.
 // `code` is nullptr while nothing is registered under the name; reading through it needs a Slot's protection.
 struct FunctionEntry : FunctionIdentity {
-  FunctionEntry(std::string its_name, std::uint32_t its_index) : FunctionIdentity{std::move(its_name), its_index} {}
+  // `its_function`: nullptr for a function itself.
+  FunctionEntry(std::string its_name, std::uint32_t its_index, FunctionEntry* its_function = nullptr)
+      : FunctionIdentity{std::move(its_name), its_index},
+        function(its_function != nullptr ? *its_function : *this),
+        function_name(QualifiedName(name).function),
+        qualifier(QualifiedName(name).qualifier) {}
+
+  FunctionEntry& function;  // of which it is a version or an alias; else itself
+  const std::string_view function_name;
+  const std::string_view qualifier;
 
   std::atomic<const Code*> code{nullptr};
+  std::atomic<Permits*> permits{nullptr};  // those that a call tries first
+  std::atomic<int> abandoned{0};           // executions that overran and whose threads have not come back
+  Lane* lane = nullptr;                    // the delivery's
+  Allotment provisioned;                   // of a version or an alias
+
+  // Of a function itself.
   std::atomic<int> reserved{kUnreserved};
-  std::atomic<int> abandoned{0};  // executions that overran and whose threads have not come back
-  Permits reserved_permits{0};
-  RateLimit reserved_rate;
-  Lane* lane = nullptr;  // the delivery's
+  Allotment reserved_part;
+  int provisioned_sum = 0;               // of its versions and aliases; guarded by Admission
+  int last_version = 0;                  // published; guarded by the engine, as is
+  std::uint64_t published_revision = 0;  // ... what it was published from
 };
 
 }  // namespace runlet

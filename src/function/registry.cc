@@ -86,15 +86,19 @@ FunctionEntry* Registry::Find(std::string_view name) const {
   const std::size_t hash = HashOf(name);
   for (std::size_t i = hash & table.mask;; i = (i + 1) & table.mask) {
     FunctionEntry* entry = table.places[i].entry.load(std::memory_order_acquire);
-    if (entry == nullptr) return nullptr;
+    if (entry == nullptr) break;
     if (table.places[i].hash == hash && Same(entry->name, name)) return entry;
   }
+  const QualifiedName parts(name);
+  return parts.qualifier == kLatest ? Find(parts.function) : nullptr;
 }
 
 FunctionEntry& Registry::FindOrAdd(std::string_view name) {
   MutexLock lock(&mu_);
   if (FunctionEntry* entry = Find(name); entry != nullptr) return *entry;
-  entries_.push_back(std::make_unique<FunctionEntry>(std::string(name), static_cast<std::uint32_t>(entries_.size())));
+  const QualifiedName parts(name);
+  entries_.push_back(std::make_unique<FunctionEntry>(std::string(name), static_cast<std::uint32_t>(entries_.size()),
+                                                     parts.qualifier.empty() ? nullptr : Find(parts.function)));
   FunctionEntry* entry = entries_.back().get();
   Table* table = tables_.back().get();
   if (2 * (table->used + 1) > table->mask + 1) {

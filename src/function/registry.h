@@ -14,16 +14,16 @@
 
 namespace runlet {
 
-// Entries are only ever added. Find() takes no lock: a reader lock would cost four times the look-up, and a published
-// absl::flat_hash_map would have to be copied for every addition. Thread-safe.
+// Functions, versions and aliases alike. Entries are only ever added. Find() takes no lock: a reader lock would cost
+// four times the look-up, and a published absl::flat_hash_map would have to be copied for every addition. Thread-safe.
 class Registry {
  public:
   Registry();
   ~Registry();
 
-  // nullptr if no function ever had this name.
+  // nullptr if nothing ever had this name; "f:$LATEST" is "f".
   FunctionEntry* Find(std::string_view name) const;
-  // The entry of `name`, made if need be.
+  // The entry of `name`, made if need be; that of its function has been made before.
   FunctionEntry& FindOrAdd(std::string_view name) RUNLET_EXCLUDES(mu_);
   // Every entry, in order of first registration.
   std::vector<FunctionEntry*> All() const RUNLET_EXCLUDES(mu_);

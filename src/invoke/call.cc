@@ -42,7 +42,6 @@ Call* Call::Make(Invoker& its_invoker, FunctionEntry& its_entry, const Ask& ask,
   unmade.memory = nullptr;
   call->invoker = &its_invoker;
   call->entry = &its_entry;
-  call->invocation.function_name = its_entry.name;
   return call;
 }
 
@@ -97,6 +96,7 @@ void Call::Execute() {
   const Invoker::Wiring& w = invoker->wiring();
   slot = &w.slots.Take();
   code = slot->Protect(*entry);
+  if (runs_additional_ && code != nullptr && code->additional != nullptr) code = code->additional.get();
   started = w.clock.Now();
   absl::Status unrun;
   if (invoker->life() >= Life::kStopping) {

@@ -29,6 +29,8 @@ class Call final : public Work, public Execution, public StartedCall {
     lineage_ = std::move(of_its_caller);
     lineage = &lineage_;
   }
+  // Runs the other version of a weighted alias.
+  void set_runs_additional(bool yes) { runs_additional_ = yes; }
   // Whoever waits runs the call, on any thread.
   void set_runs_on_waiter(bool yes) { runs_on_waiter_ = yes; }
 
@@ -71,6 +73,7 @@ class Call final : public Work, public Execution, public StartedCall {
   std::atomic<int> references_{2};
   std::atomic<bool> cancelled_{false};
   bool runs_on_waiter_ = false;
+  bool runs_additional_ = false;
   bool run_by_waiter_ = false;
   bool holds_result_ = false;
   const Type* const in_;

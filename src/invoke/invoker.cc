@@ -23,7 +23,7 @@ std::string_view View(absl::string_view text) { return {text.data(), text.size()
 }  // namespace
 
 absl::Status Invoker::NotFound(std::string_view function) {
-  if (absl::Status name = CheckFunctionName(function); !name.ok()) return name;
+  if (absl::Status name = CheckQualifiedName(function); !name.ok()) return name;
   return absl::NotFoundError(fmt::format("function \"{}\" is not registered", function));
 }
 
@@ -102,7 +102,7 @@ inline bool Invoker::IsPlain(const Code& code, const Ask& ask, const InvokeOptio
   const HandlerOps& ops = code.handler.ops();
   return ops.in == ask.in && ops.out == ask.out &&
          (!ops.event_is_view || static_cast<const std::string_view*>(ask.event)->size() <= w_.limits.request) &&
-         options.client_context.empty() &&
+         options.client_context.empty() && code.additional == nullptr &&
          (parent == nullptr || (parent->invocation.depth < kDepthMax && parent->lineage == nullptr));
 }
 
@@ -116,7 +116,7 @@ absl::Status Invoker::CheckRecursion(const FunctionEntry& entry, const Code& cod
                                parent->invocation.depth + 1, kDepthMax));
   }
   if (parent->lineage == nullptr || code.config.recursive_loop == RecursiveLoop::kAllow) return absl::OkStatus();
-  const int before = LineageOf(parent).CountOf(entry);
+  const int before = LineageOf(parent).CountOf(entry.function);
   if (before < kRecursionMax) return absl::OkStatus();
   slot.meter(entry).recursive_invocations_dropped.Add(1);
   return Refused(absl::StatusCode::kFailedPrecondition, reason::kRecursiveInvocation,
@@ -130,7 +130,7 @@ Lineage Invoker::LineageOf(const Execution* caller) const {
   const Lineage* before = nullptr;
   for (const Execution* x = caller; x != nullptr; x = x->parent) {
     if (x->invoker != this) continue;
-    lineage.Add(*x->entry);
+    lineage.Add(x->entry->function);
     before = x->lineage;
   }
   if (before != nullptr) lineage.Add(*before);
@@ -171,13 +171,17 @@ absl::Status Invoker::AdmitLater(FunctionEntry& entry, const Execution* parent, 
                                  const InvokeOptions& options, Slot& slot, Admission::Permit* permit) {
   if (options.wait_for_capacity > absl::ZeroDuration()) {
     // What only this call's own ancestors hold cannot come free while it waits.
-    const Permits& wanted = w_.admission.PermitsFor(entry);
-    int held = 0;
-    for (const Execution* x = parent; x != nullptr; x = x->parent) {
-      if (x->permit.permits == &wanted) ++held;
-    }
+    const auto may_come_free = [parent](const Permits& wanted) {
+      int held = 0;
+      for (const Execution* x = parent; x != nullptr; x = x->parent) {
+        if (x->permit.permits == &wanted) ++held;
+      }
+      return held == 0 || held < wanted.taken();
+    };
     const bool borrows = nested && w_.admission.IsUnreserved(entry);
-    if (held == 0 || held < wanted.taken() || borrows) {
+    const Permits& provisioned = entry.provisioned.permits;
+    if (borrows || may_come_free(w_.admission.OnDemandFor(entry)) ||
+        (provisioned.cap() > 0 && may_come_free(provisioned))) {
       Instant until = w_.clock.Now().After(Nanos(options.wait_for_capacity));
       if (parent != nullptr) until = std::min(until, parent->invocation.deadline);
       *permit = w_.admission.AdmitBefore(entry, nested, until);
@@ -215,6 +219,7 @@ absl::Status Invoker::Invoke(FunctionEntry& entry, const Ask& ask, const InvokeO
   if (code == nullptr) [[unlikely]]
     return leave(NotFound(entry.name));
   if (!IsPlain(*code, ask, options, parent)) [[unlikely]] {
+    code = &code->Choose(slot.random());
     if (absl::Status status = CheckCall(entry, *code, ask, options); !status.ok()) return leave(std::move(status));
     if (absl::Status status = CheckRecursion(entry, *code, parent, slot); !status.ok()) return leave(std::move(status));
   }
@@ -292,7 +297,6 @@ absl::Status Invoker::DecodeAndRunHere(FunctionEntry& entry, const Ask& ask, con
   x.slot = &slot;
   x.started = now;
   x.invocation.request_id = slot.NewId();
-  x.invocation.function_name = entry.name;
   x.invocation.client_context = options.client_context;
   x.invocation.deadline = DeadlineOf(code, options, parent, now);
   x.timeout_ns = x.invocation.deadline.Since(now);
@@ -323,6 +327,9 @@ absl::Status Invoker::Conclude(Execution& x, const Ask& ask, absl::Status status
   const Life now_life = life_.load(std::memory_order_relaxed);
   x.slot->stop().store(static_cast<std::uint32_t>(now_life >= Life::kStopping ? StopReason::kDrain : StopReason::kNone),
                        std::memory_order_relaxed);
+  x.invocation.function_name = x.entry->function_name;
+  x.invocation.qualifier = x.entry->qualifier;
+  x.invocation.function_version = x.code->version;
   x.invocation.memory_size = x.code->config.memory_size;
   if (RUNLET_PLANTED("deadline-not-watched")) x.worker = nullptr;
   x.slot->Show(x);
@@ -487,7 +494,7 @@ Activity Invoker::About(const Execution& x, Activity::Kind kind, Instant at) con
   return {.kind = kind,
           .type = x.invocation.type,
           .borrowed = x.permit.permits == nullptr,
-          .reserved = x.permit.permits == &x.entry->reserved_permits,
+          .reserved = w_.admission.IsReserved(x.permit),
           .watched = x.worker != nullptr,
           .attempt = x.invocation.attempt,
           .depth = x.invocation.depth,
@@ -496,7 +503,8 @@ Activity Invoker::About(const Execution& x, Activity::Kind kind, Instant at) con
           .due = x.invocation.deadline,
           .duration_ns = at.Since(x.started),
           .request_id = x.invocation.request_id,
-          .function = x.entry->name};
+          .function = x.entry->name,
+          .version = x.code->version};
 }
 
 Call* Invoker::MakeCall(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options, const Execution* parent,
@@ -517,21 +525,21 @@ Call* Invoker::MakeCall(FunctionEntry& entry, const Ask& ask, const InvokeOption
 absl::Status Invoker::MakeChecked(FunctionEntry& entry, const CodeHold& hold, const Ask& ask,
                                   const InvokeOptions& options, const Execution* parent,
                                   std::shared_ptr<void> keep_alive, Call** made) {
-  const Code* const code = hold.code();
-  if (code == nullptr) return NotFound(entry.name);
+  if (hold.code() == nullptr) return NotFound(entry.name);
+  const Code* const code = &hold.code()->Choose(hold.slot().random());
   if (absl::Status status = CheckCall(entry, *code, ask, options); !status.ok()) return status;
   if (absl::Status status = CheckRecursion(entry, *code, parent, hold.slot()); !status.ok()) return status;
   const Type* const in = code->handler.ops().in;
-  if (SameType(in, ask.in)) return MakeAdmitted(entry, hold, ask, options, parent, std::move(keep_alive), made);
+  if (SameType(in, ask.in)) return MakeAdmitted(entry, hold, *code, ask, options, parent, std::move(keep_alive), made);
   AnyValue event(in);
   absl::Status decoded = Decode(entry, *code, *static_cast<std::string_view*>(ask.event), event.get());
   if (!decoded.ok()) return decoded;
   event.set_holds(true);
-  return MakeAdmitted(entry, hold, Ask{in, event.get(), true, ask.out, nullptr}, options, parent, std::move(keep_alive),
-                      made);
+  return MakeAdmitted(entry, hold, *code, Ask{in, event.get(), true, ask.out, nullptr}, options, parent,
+                      std::move(keep_alive), made);
 }
 
-absl::Status Invoker::MakeAdmitted(FunctionEntry& entry, const CodeHold& hold, const Ask& ask,
+absl::Status Invoker::MakeAdmitted(FunctionEntry& entry, const CodeHold& hold, const Code& code, const Ask& ask,
                                    const InvokeOptions& options, const Execution* parent,
                                    std::shared_ptr<void> keep_alive, Call** made) {
   // Gives the permit back unless there is a call that holds it: moving the event may throw.
@@ -544,16 +552,17 @@ absl::Status Invoker::MakeAdmitted(FunctionEntry& entry, const CodeHold& hold, c
     return status;
   Call& call = *Call::Make(*this, entry, ask, std::move(keep_alive));
   call.permit = std::exchange(held.permit, Admission::Permit{});
-  call.reserved = call.permit.permits == &entry.reserved_permits;
+  call.reserved = w_.admission.IsReserved(call.permit);
   call.invocation.request_id = hold.slot().NewId();
   const Instant now = w_.clock.Now();
-  call.invocation.deadline = DeadlineOf(*hold.code(), options, nullptr, now);
+  call.invocation.deadline = DeadlineOf(code, options, nullptr, now);
   call.timeout_ns = call.invocation.deadline.Since(now);
   if (parent != nullptr) {
     call.set_lineage(LineageOf(parent));
   }
   call.set_client_context(options.client_context);
-  call.set_runs_on_waiter(hold.code()->config.run_on == RunOn::kCaller);
+  call.set_runs_on_waiter(code.config.run_on == RunOn::kCaller);
+  call.set_runs_additional(&code != hold.code());
   *made = &call;
   return absl::OkStatus();
 }

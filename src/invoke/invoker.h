@@ -168,8 +168,9 @@ class Invoker final : public ContextPort {
   // The call, or why there is none.
   absl::Status MakeChecked(FunctionEntry& entry, const CodeHold& hold, const Ask& ask, const InvokeOptions& options,
                            const Execution* parent, std::shared_ptr<void> keep_alive, Call** made);
-  absl::Status MakeAdmitted(FunctionEntry& entry, const CodeHold& hold, const Ask& ask, const InvokeOptions& options,
-                            const Execution* parent, std::shared_ptr<void> keep_alive, Call** made);
+  absl::Status MakeAdmitted(FunctionEntry& entry, const CodeHold& hold, const Code& code, const Ask& ask,
+                            const InvokeOptions& options, const Execution* parent, std::shared_ptr<void> keep_alive,
+                            Call** made);
 
   Wiring w_;
   std::atomic<Life> life_{Life::kOpen};

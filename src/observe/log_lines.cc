@@ -11,7 +11,6 @@
 namespace runlet {
 namespace {
 
-constexpr std::string_view kVersion = "$LATEST";
 constexpr int kMaxMemoryUsed = 0;
 
 std::int64_t DurationNs(const Activity& activity) { return std::max<std::int64_t>(activity.duration_ns, 0); }
@@ -59,7 +58,7 @@ void LogLines::OnActivity(const Activity& activity) {
 void LogLines::WriteText(const Activity& activity) const {
   const std::string id = activity.request_id.ToString();
   if (activity.kind == Activity::Kind::kStarted) {
-    return sink_(fmt::format("START RequestId: {} Version: {}", id, kVersion));
+    return sink_(fmt::format("START RequestId: {} Version: {}", id, activity.version));
   }
   std::string failure;
   if (activity.kind == Activity::Kind::kTimedOut) {
@@ -83,7 +82,7 @@ void LogLines::WriteJson(const Activity& activity) const {
                       rest));
   };
   if (activity.kind == Activity::Kind::kStarted) {
-    return write("platform.start", fmt::format(R"("version":"{}")", kVersion));
+    return write("platform.start", fmt::format(R"("version":"{}")", activity.version));
   }
   std::string status = R"("status":"success")";
   if (activity.kind == Activity::Kind::kTimedOut) {

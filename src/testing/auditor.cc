@@ -39,14 +39,25 @@ void Auditor::OnActivity(const Activity& activity) {
 }
 
 void Auditor::OnPublished(const Activity& activity) {
-  FunctionState& function = functions_[std::string(activity.function)];
-  const absl::StatusOr<FunctionConfig> config = engine_->Config(activity.function);
-  const std::optional<int> reserved = config.ok() ? config->reserved_concurrency : std::nullopt;
-  if (reserved.value_or(0) < function.reserved.value_or(0)) {
+  FunctionState& function = StateOf(activity.function);
+  const std::string_view name = QualifiedName(activity.function).function;
+  int set_aside = 0;
+  for (const FunctionInspection& each : engine_->Inspect().functions) {
+    if (each.function == name && each.reserved_concurrency.has_value()) {
+      set_aside = *each.reserved_concurrency;
+      break;
+    }
+    if (QualifiedName(each.function).function == name) set_aside += each.provisioned_concurrency;
+  }
+  if (set_aside < function.set_aside) {
     function.shrinks = !engine_->idle();
     shrinking_ = shrinking_ || function.shrinks;
   }
-  function.reserved = reserved;
+  function.set_aside = set_aside;
+}
+
+Auditor::FunctionState& Auditor::StateOf(std::string_view qualified) {
+  return functions_[std::string(QualifiedName(qualified).function)];
 }
 
 void Auditor::OnEventAccepted(const Activity& activity) {
@@ -67,7 +78,7 @@ void Auditor::OnEventAccepted(const Activity& activity) {
 }
 
 void Auditor::OnStarted(const Activity& activity) {
-  FunctionState& function = functions_[std::string(activity.function)];
+  FunctionState& function = StateOf(activity.function);
   const absl::StatusOr<FunctionConfig> config = engine_->Config(activity.function);
   Run run;
   run.function = activity.function;
@@ -75,9 +86,9 @@ void Auditor::OnStarted(const Activity& activity) {
   run.borrowed = activity.borrowed;
   run.reserved = activity.reserved;
   run.watched = activity.watched;
-  if (run.reserved && ++function.running > function.reserved.value_or(0) && !function.shrinks) {
-    report_(5, fmt::format("{} executions of \"{}\" run, but {} are reserved", function.running, activity.function,
-                           function.reserved.value_or(0)));
+  if (run.reserved && ++function.running > function.set_aside && !function.shrinks) {
+    report_(5, fmt::format("{} executions of \"{}\" run, but {} are set aside", function.running, activity.function,
+                           function.set_aside));
   }
   if (!run.borrowed && ++running_ > concurrency_) {
     report_(5, fmt::format("{} executions run, but the engine's concurrency is {}", running_, concurrency_));
@@ -127,7 +138,7 @@ void Auditor::OnRunEnded(const Activity& activity) {
   if (activity.kind != Activity::Kind::kTimedOut && activity.at >= run.deadline) {
     report_(6, fmt::format("a result of \"{}\" was taken after its deadline", activity.function));
   }
-  FunctionState& function = functions_[run.function];
+  FunctionState& function = StateOf(run.function);
   if (run.reserved) --function.running;
   ++function.invocations;
   if (activity.kind != Activity::Kind::kSucceeded) ++function.errors;

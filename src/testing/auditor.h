@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -48,15 +47,17 @@ class Auditor final : public Observer {
     bool watched = false;
   };
   struct FunctionState {
-    std::optional<int> reserved;
-    int running = 0;  // on reserved permits
-    // Less is reserved than was: who was admitted before goes on, so this holds again once nothing of that is left.
+    int set_aside = 0;  // reserved, or provisioned for its versions and aliases
+    int running = 0;    // on permits of those
+    // Less is set aside than was: who was admitted before goes on, so this holds again once nothing of that is left.
     bool shrinks = false;
     std::uint64_t invocations = 0;
     std::uint64_t errors = 0;
     std::int64_t billed_ms = 0;
   };
 
+  // Of the function that a version or an alias is of.
+  FunctionState& StateOf(std::string_view qualified);
   void OnPublished(const Activity& activity);
   void OnEventAccepted(const Activity& activity);
   void OnStarted(const Activity& activity);

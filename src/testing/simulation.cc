@@ -62,8 +62,8 @@ class Simulation::Body final : public Observer, public Interceptor {
   // Interceptor
   absl::Status BeforeHandler(Context& context) override {
     watchdog_.HandlerBegins(context.function_name());
-    if (const auto faults = faults_.find(context.function_name()); faults != faults_.end()) {
-      Faults& planned = faults->second;
+    if (Faults* const faults = FaultsOf(context); faults != nullptr) {
+      Faults& planned = *faults;
       if (!planned.failures.empty()) {
         absl::Status error = std::move(planned.failures.front());
         planned.failures.erase(planned.failures.begin());
@@ -114,6 +114,16 @@ class Simulation::Body final : public Observer, public Interceptor {
     std::vector<absl::Status> failures;
     int hangs = 0;
   };
+
+  // Those of the version before those of the function.
+  Faults* FaultsOf(const Context& context) {
+    const std::string function(context.function_name());
+    for (const std::string& name : {function + ':' + std::string(context.function_version()), function}) {
+      const auto found = faults_.find(name);
+      if (found != faults_.end() && (!found->second.failures.empty() || found->second.hangs > 0)) return &found->second;
+    }
+    return nullptr;
+  }
 
   Engine MakeEngine(EngineOptions options) {
     options.clock = &clock_;

@@ -24,6 +24,8 @@ namespace {
 struct Fixture {
   explicit Fixture(int concurrency, int max_abandoned = 2) : admission({concurrency, max_abandoned}, clock, pool) {
     pool.Attach(&bell);
+    admission.Add(f);
+    admission.Add(g);
   }
   int AdmitAll(const FunctionEntry& entry) {
     int admitted = 0;
@@ -56,11 +58,11 @@ TEST_CASE("functions without reserved concurrency share what the engine has") {
 TEST_CASE("what is reserved is taken from all others, and given back") {
   Fixture x(5);
   REQUIRE(x.admission.Reserve(x.f, 2).ok());
-  CHECK(x.admission.reserved_sum() == 2);
+  CHECK(x.admission.set_aside() == 2);
   CHECK(x.AdmitAll(x.g) == 3);
   CHECK(x.AdmitAll(x.f) == 2);
   REQUIRE(x.admission.Reserve(x.f, std::nullopt).ok());
-  CHECK(x.admission.reserved_sum() == 0);
+  CHECK(x.admission.set_aside() == 0);
   CHECK(x.AdmitAll(x.g) == 0);  // it still holds both
   x.LeaveOne();
   CHECK(x.AdmitAll(x.g) == 1);
@@ -139,7 +141,7 @@ TEST_CASE("no more can be reserved than there is, and a refusal changes nothing"
   const absl::Status refused = x.admission.Reserve(x.g, 4);
   CHECK(refused.code() == absl::StatusCode::kInvalidArgument);
   CHECK(refused.message().find("concurrency of 5 only 3") != absl::string_view::npos);
-  CHECK(x.admission.reserved_sum() == 2);
+  CHECK(x.admission.set_aside() == 2);
   REQUIRE(x.admission.Reserve(x.g, 3).ok());
   CHECK(x.AdmitAll(x.g) == 3);
   CHECK(x.AdmitAll(x.f) == 2);

@@ -207,28 +207,29 @@ TEST_CASE("a handler that sleeps or waits is woken by Cancel, and by the end of 
 // ---- futures and engines ----
 
 TEST_CASE("a future outlives its engine, with the result or with the refusal") {
-  Latch in, go_on;
+  // Shared with the handler that the engine leaves behind.
+  const auto in = std::make_shared<Latch>(), go_on = std::make_shared<Latch>();
   std::optional<Future<std::string>> ended, dropped, stuck;
   {
     Engine engine = Make({.threads = OwnThreads{.max_threads = 1}, .destroy_grace = absl::ZeroDuration()});
     REQUIRE(engine.Register("echo", [](std::string_view event) { return std::string(event); }).ok());
     REQUIRE(engine
                 .Register("stuck",
-                          [&](std::string_view) {
-                            in.Open();
-                            go_on.Wait();
+                          [in, go_on](std::string_view) {
+                            in->Open();
+                            go_on->Wait();
                           })
                 .ok());
     ended = engine.Start("echo", "done");
     REQUIRE(ended->WaitUntil(absl::InfiniteFuture()));
     stuck = engine.Start("stuck", "");
-    in.Wait();
+    in->Wait();
     dropped = engine.Start("echo", "never run");
   }
   CHECK(std::move(*ended).Get().value() == "done");
   CHECK(Reason(std::move(*dropped).Get().status()) == reason::kEngineClosed);
   CHECK(TypeOfError(std::move(*stuck).Get().status()) == "Runtime.ExitError");
-  go_on.Open();
+  go_on->Open();
 }
 
 TEST_CASE("a future that nobody waits for neither holds up nor outlives anything") {
@@ -520,6 +521,46 @@ TEST_CASE("reserved concurrency comes with threads: what others do keeps its own
   CHECK(begun.count() == 2);  // the crowd gets no thread of the reserved one's
   latch.Open();
   for (Future<std::string>& call : crowd) CHECK(std::move(call).Get().ok());
+}
+
+TEST_CASE("provisioned concurrency comes with threads, which those who spill over leave alone") {
+  Latch latch;
+  Counter begun;
+  Engine engine = Make({.threads = OwnThreads{.max_threads = 2}});
+  const auto hold = [&](std::string_view) {
+    begun.Add();
+    latch.Wait();
+  };
+  const FunctionConfig patient{.timeout = absl::Minutes(5)};
+  REQUIRE(engine.Register("hold", hold, patient).ok());
+  const auto serve = [&](std::string_view event) {
+    if (event == "hold") {
+      begun.Add();
+      latch.Wait();
+    }
+    return "served";
+  };
+  REQUIRE(engine.Register("vip", serve, patient).ok());
+  REQUIRE(engine.PublishVersion("vip").ok());
+  REQUIRE(engine.SetProvisionedConcurrency("vip:1", 1).ok());
+  std::deque<Future<std::string>> crowd;
+  for (int i = 0; i < 20; ++i) crowd.push_back(engine.Start("hold", "{}"));
+  begun.AwaitAtLeast(2);
+  CHECK(engine.Invoke("vip:1", "{}").value() == "served");
+  REQUIRE(engine.PostAll("vip:1", std::vector<std::string>(100, "{}")).ok());
+  while (engine.Metrics("vip:1").value().invocations < 101 ||
+         engine.Inspect().functions.back().provisioned_in_use != 0) {
+    std::this_thread::yield();
+  }
+  // The one place that is provisioned is taken: what follows waits with the crowd.
+  crowd.push_back(engine.Start("vip:1", "hold"));
+  begun.AwaitAtLeast(3);
+  crowd.push_back(engine.Start("vip:1", "spills over"));
+  REQUIRE(engine.Post("vip:1", "spills over").ok());
+  CHECK(engine.Metrics("vip:1").value().invocations == 101);
+  latch.Open();
+  for (Future<std::string>& call : crowd) CHECK(std::move(call).Get().ok());
+  CHECK(engine.WaitIdle().ok());
 }
 
 TEST_CASE("a reservation that is made under load gets its waiting events a thread") {

@@ -21,6 +21,7 @@
 #include "runlet/engine/options.h"
 #include "runlet/event/future.h"
 #include "runlet/event/type.h"
+#include "runlet/function/alias.h"
 #include "runlet/function/config.h"
 #include "runlet/function/function.h"
 #include "runlet/function/handler.h"
@@ -91,8 +92,34 @@ class Engine {
   // others hold of the permits is handed over as it comes back. Lambda's PutFunctionConcurrency and
   // DeleteFunctionConcurrency.
   [[nodiscard]] absl::Status SetReservedConcurrency(std::string_view name, std::optional<int> reserved);
-  // Executions that run go on; waiting events end as FunctionRemoved. NotFound if nothing is registered under the name.
+  // Changes how the events of "f", of version "f:3" or of alias "f:live" are delivered, as a whole. Each has its own:
+  // a version begins with the defaults and the dead_letter_queue of its code, an alias with those of its version.
+  // Lambda's PutFunctionEventInvokeConfig.
+  [[nodiscard]] absl::Status SetEventInvokeConfig(std::string_view name, const EventInvokeConfig& config);
+  // Executions that run go on; waiting events end as FunctionRemoved. "f" goes with all its versions and aliases, "f:3"
+  // and "f:live" alone. NotFound if nothing is registered under the name; FailedPrecondition for a version that an
+  // alias leads to.
   [[nodiscard]] absl::Status Remove(std::string_view name);
+
+  // ---- versions and aliases ----
+  //
+  // Every call by name takes Lambda's qualifiers: "f" and "f:$LATEST" run what was registered last, "f:3" a version,
+  // "f:live" what the alias leads to then: waiting events follow it.
+
+  // Keeps what is registered under the name now as its next version: "1", "2", ... The version that was published last,
+  // if nothing was replaced since.
+  absl::StatusOr<std::string> PublishVersion(std::string_view name);
+  // NotFound for a version that does not exist, InvalidArgument for what Alias rules out; AlreadyExists for a name that
+  // is taken, or with UpdateAlias NotFound for one that is not.
+  [[nodiscard]] absl::Status CreateAlias(std::string_view name, const Alias& alias);
+  [[nodiscard]] absl::Status UpdateAlias(std::string_view name, const Alias& alias);
+  // Of "f": "$LATEST" first, then in order of publication; aliases in order of creation.
+  absl::StatusOr<std::vector<std::string>> ListVersions(std::string_view name) const;
+  absl::StatusOr<std::vector<Alias>> ListAliases(std::string_view name) const;
+  // Sets so many permits (and threads) aside for the version "f:3" or the alias "f:live"; 0 for none. Calls that name
+  // it take those first, then what its function may use. They are part of what the function reserves, if it does.
+  // InvalidArgument for $LATEST, and for more than is free.
+  [[nodiscard]] absl::Status SetProvisionedConcurrency(std::string_view name, int provisioned);
 
   // ---- calls ----
 
@@ -163,19 +190,24 @@ class Engine {
   // registered ones. Stays valid when the function is replaced or removed; lives no longer than the engine.
   template <typename In, typename Out>
   [[nodiscard]] absl::StatusOr<BoundFunction<In, Out>> Bind(const Function<In, Out>& function);
+  // ... of a version or an alias.
+  template <typename In, typename Out>
+  [[nodiscard]] absl::StatusOr<BoundFunction<In, Out>> Bind(const Function<In, Out>& function,
+                                                            std::string_view qualifier);
 
   // ---- what became of events ----
 
   DeadLetterView dead_letters() { return DeadLetterView(core_.get()); }
+  // Of "f": with all its versions and aliases; of "f:$LATEST", "f:3", "f:live": what was called by that name alone.
   // NotFound for a name that was never registered.
   absl::StatusOr<FunctionMetrics> Metrics(std::string_view name) const;
   // What all executions so far would have cost on Lambda in one month: Bill(Price::X86().WithFreeTier()).
   // Functions are listed in order of first registration, those without executions left out.
   runlet::Bill Bill(const Price& price) const;
   QueueStats queue_stats() const;
-  // Every name that was ever registered, in order of first registration.
+  // Every function that was ever registered, in order of first registration.
   std::vector<std::string> FunctionNames() const;
-  // What the function was registered with. NotFound while nothing is registered under the name.
+  // What the function, version or alias runs with. NotFound while nothing is registered under the name.
   absl::StatusOr<FunctionConfig> Config(std::string_view name) const;
   // Every accepted event has ended, and nothing runs. A dead letter that its DeadLetterQueue still refuses counts as
   // work, but no longer once that has failed ten times in a row.
@@ -227,7 +259,13 @@ class Engine {
                                   absl::Status* refused);
   static absl::Status PostErased(EngineCore* core, std::span<const ErasedCall> calls, std::span<RequestId> ids,
                                  const PostOptions& options);
-  absl::Status CheckTypes(FunctionEntry* entry, std::string_view name, const Type* in, const Type* out) const;
+  struct Found {
+    FunctionEntry* entry;
+    std::string_view name;  // lives as long as the engine
+  };
+  absl::StatusOr<Found> FindTyped(std::string_view name, const Type* in, const Type* out) const;
+  absl::StatusOr<Found> FindTyped(std::string_view name, std::string_view qualifier, const Type* in,
+                                  const Type* out) const;
 
   template <typename In, typename Out>
   static ErasedCall Erase(FunctionEntry* entry, std::string_view name, In& event, std::string_view& view,
@@ -317,10 +355,16 @@ class BoundFunction {
 
 template <typename In, typename Out>
 absl::StatusOr<BoundFunction<In, Out>> Engine::Bind(const Function<In, Out>& function) {
-  FunctionEntry* entry = Find(function.name());
-  absl::Status status = CheckTypes(entry, function.name(), TypeOf<In>(), TypeOf<Out>());
-  if (!status.ok()) return status;
-  return BoundFunction<In, Out>(core_.get(), entry, function.name());
+  const absl::StatusOr<Found> found = FindTyped(function.name(), TypeOf<In>(), TypeOf<Out>());
+  if (!found.ok()) return found.status();
+  return BoundFunction<In, Out>(core_.get(), found->entry, found->name);
+}
+
+template <typename In, typename Out>
+absl::StatusOr<BoundFunction<In, Out>> Engine::Bind(const Function<In, Out>& function, std::string_view qualifier) {
+  const absl::StatusOr<Found> found = FindTyped(function.name(), qualifier, TypeOf<In>(), TypeOf<Out>());
+  if (!found.ok()) return found.status();
+  return BoundFunction<In, Out>(core_.get(), found->entry, found->name);
 }
 
 }  // namespace runlet

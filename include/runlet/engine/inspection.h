@@ -29,12 +29,14 @@ struct RunningExecution {
   int thread = 0;          // as the system numbers it (gettid)
 };
 
-// What a function has waiting and in use. Value.
+// What a function has waiting and in use, or one of its versions and aliases, which are listed by themselves. Value.
 struct FunctionInspection {
   std::string function;
   bool registered = true;
   std::optional<int> reserved_concurrency;
-  int reserved_in_use = 0;
+  int reserved_in_use = 0;          // those that are provisioned not counted
+  int provisioned_concurrency = 0;  // of a version or an alias
+  int provisioned_in_use = 0;
   int abandoned = 0;  // executions that overran and whose threads have not come back
   WaitingEvents waiting;
 };

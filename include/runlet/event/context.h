@@ -26,6 +26,7 @@ struct Invocation {
   RequestId request_id;
   std::string_view function_name;
   std::string_view function_version = "$LATEST";
+  std::string_view qualifier;       // as the caller gave it
   std::string_view client_context;  // RequestResponse only, as Lambda has it
   Instant deadline = Instant::Never();
   int attempt = 1;        // 1 is the first; retries of an event count on
@@ -59,7 +60,10 @@ class Context {
 
   const RequestId& request_id() const { return invocation_.request_id; }
   std::string_view function_name() const { return invocation_.function_name; }
+  // The version whose code this is: "$LATEST", or the number behind the version or alias that was called.
   std::string_view function_version() const { return invocation_.function_version; }
+  // The version or alias that was called; empty where the caller named none. The end of Lambda's invokedFunctionArn.
+  std::string_view qualifier() const { return invocation_.qualifier; }
   int attempt() const { return invocation_.attempt; }
   // In MB, as configured. Limits nothing here.
   int memory_limit_in_mb() const { return invocation_.memory_size; }

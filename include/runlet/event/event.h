@@ -46,6 +46,7 @@ struct AttemptError {
   int attempt = 0;
   absl::Time at;  // when the attempt ended
   FunctionError error;
+  std::string version = std::string(kLatest);  // of the function, that failed
 };
 
 // The errors of an event's attempts: the first 9 and the last 9, of each message the first 8 KiB.

@@ -27,10 +27,31 @@ constexpr bool IsFunctionName(std::string_view name) {
 // InvalidArgument that quotes `name` and says which rule it breaks.
 absl::Status CheckFunctionName(std::string_view name);
 
-// A function as the other rooms know it: made at its first registration, alive until the engine ends, whatever code is
-// registered under it meanwhile. Compared by address.
+inline constexpr std::size_t kQualifierMax = 128;
+inline constexpr std::string_view kLatest = "$LATEST";
+
+// A function's name with Lambda's qualifier: "resize", "resize:$LATEST", "resize:3" (a version), "resize:live" (an
+// alias). Calls by name take all of these. Refers to what it was made from.
+struct QualifiedName {
+  constexpr explicit QualifiedName(std::string_view name) : function(name.substr(0, name.find(':'))) {
+    if (function.size() < name.size()) qualifier = name.substr(function.size() + 1);
+  }
+  std::string_view function;
+  std::string_view qualifier;  // empty where there is none
+};
+
+// InvalidArgument that says which rule `name`, which may have a qualifier, breaks.
+absl::Status CheckQualifiedName(std::string_view name);
+// Lambda's grammar: 1 to 128 letters, digits, hyphens and underscores, not digits alone, which are versions.
+// InvalidArgument that says which rule is broken.
+absl::Status CheckAliasName(std::string_view function, std::string_view alias);
+// Digits alone.
+bool IsVersionNumber(std::string_view qualifier);
+
+// A function, or a version or alias of one, as the other rooms know it: made at its first registration, alive until the
+// engine ends, whatever code is registered under it meanwhile. Compared by address.
 struct FunctionIdentity {
-  std::string name;
+  std::string name;         // a QualifiedName, never with $LATEST
   std::uint32_t index = 0;  // 0, 1, 2, ... in order of first registration
 };
 

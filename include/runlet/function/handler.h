@@ -244,7 +244,7 @@ constexpr bool CheckHandler() {
 
 }  // namespace internal_handler
 
-// Owns a callable. Move-only.
+// A callable, shared by those who run it. Value.
 class Handler {
  public:
   // Runs `f` for events of type In and results of type Out.
@@ -258,19 +258,16 @@ class Handler {
     }
   }
 
-  Handler(Handler&& other) noexcept : handler_(std::exchange(other.handler_, nullptr)), ops_(other.ops_) {}
-  Handler& operator=(Handler&&) = delete;
-  ~Handler() {
-    if (handler_ != nullptr) ops_->destroy(handler_);
-  }
-
   const HandlerOps& ops() const { return *ops_; }
-  absl::Status Call(const HandlerCall& call) const { return ops_->call(handler_, call); }
+  absl::Status Call(const HandlerCall& call) const { return ops_->call(handler_.get(), call); }
 
  private:
-  Handler(const void* handler, const HandlerOps* ops) : handler_(handler), ops_(ops) {}
+  Handler(const void* handler, const HandlerOps* ops)
+      : handler_(
+            handler, ops != nullptr ? ops->destroy : [](const void*) {}),
+        ops_(ops) {}
 
-  const void* handler_;
+  std::shared_ptr<const void> handler_;
   const HandlerOps* ops_;
 };
 

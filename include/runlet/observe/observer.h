@@ -45,7 +45,8 @@ struct Activity {
   Instant due = {};
   std::int64_t duration_ns = 0;
   RequestId request_id = {};
-  std::string_view function = {};
+  std::string_view function = {};        // as it was called: "resize", "resize:live"
+  std::string_view version = "$LATEST";  // of executions: whose code it is
   std::string_view error_type = {};
   std::string_view error_message = {};
 };

@@ -43,6 +43,7 @@ struct Settlement {
   Condition condition = Condition::kSuccess;
   Instant due;
   std::shared_ptr<const std::string> response;  // kDone: what the function answered, where a destination is told
+  std::string_view executed_version = {};       // kDone: whose code answered; outlives the queue
   bool stale = false;                           // out
 };
 

@@ -1,0 +1,438 @@
+#include "engine/control_plane.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/planted.h"
+#include "function/config_check.h"
+
+namespace runlet {
+namespace {
+
+// A version keeps nothing of how $LATEST is told of, but where its dead letters go: that is part of its code's
+// configuration on Lambda. So does an alias.
+FunctionConfig ConfigOf(const FunctionConfig& config) {
+  FunctionConfig published = config;
+  published.reserved_concurrency = std::nullopt;
+  published.event_invoke = {};
+  published.event_invoke.dead_letter_queue = config.event_invoke.dead_letter_queue;
+  return published;
+}
+
+bool IsAlias(const FunctionEntry& entry) { return !entry.qualifier.empty() && !IsVersionNumber(entry.qualifier); }
+
+const Code* LockedCode(const FunctionEntry& entry) { return entry.code.load(std::memory_order_relaxed); }
+
+absl::Status CheckAlias(std::string_view function, const Alias& alias) {
+  if (absl::Status name = CheckAliasName(function, alias.name); !name.ok()) return name;
+  const bool weighted = !alias.additional_version.empty();
+  if (!(alias.additional_weight >= 0 && alias.additional_weight <= 1)) {
+    return absl::InvalidArgumentError(
+        fmt::format("alias \"{}\" of function \"{}\": additional_weight is {}, outside its range of 0 to 1", alias.name,
+                    function, alias.additional_weight));
+  }
+  if (!weighted && alias.additional_weight > 0) {
+    return absl::InvalidArgumentError(
+        fmt::format("alias \"{}\" of function \"{}\": additional_weight is {}, but there is no additional_version",
+                    alias.name, function, alias.additional_weight));
+  }
+  if (weighted && (alias.version == kLatest || alias.additional_version == kLatest)) {
+    return absl::InvalidArgumentError(fmt::format(
+        "alias \"{}\" of function \"{}\": $LATEST cannot share its calls with a version", alias.name, function));
+  }
+  if (weighted && alias.version == alias.additional_version) {
+    return absl::InvalidArgumentError(
+        fmt::format("alias \"{}\" of function \"{}\": version and additional_version are both {}", alias.name, function,
+                    alias.version));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+// ---- checks ----
+
+absl::Status ControlPlane::CheckPublish(std::string_view name, const Handler& handler,
+                                        const FunctionConfig& config) const {
+  if (absl::Status status = CheckFunctionName(name); !status.ok()) return status;
+  if (absl::Status status = CheckConfig(name, config); !status.ok()) return status;
+  if (config.on_overrun == OnOverrun::kRelease && !w_.executor.can_write_off()) {
+    return absl::InvalidArgumentError(
+        fmt::format("function \"{}\": on_overrun = kRelease needs threads that the engine owns", name));
+  }
+  if (w_.queue.needs_codec() && handler.ops().in_codec == nullptr) {
+    return absl::InvalidArgumentError(fmt::format(
+        "function \"{}\" takes {}, which has no codec here, and the engine's queue stores events as bytes: specialise "
+        "runlet::Codec or include <runlet/codec/json.h> before the registration",
+        name, handler.ops().in->name));
+  }
+  return CheckEventInvoke(name, config.event_invoke, handler);
+}
+
+absl::Status ControlPlane::CheckEventInvoke(std::string_view name, const EventInvokeConfig& config,
+                                            const Handler& handler) const {
+  if (absl::Status status = CheckDestination(name, "on_success", config.on_success, handler); !status.ok())
+    return status;
+  return CheckDestination(name, "on_failure", config.on_failure, handler);
+}
+
+absl::Status ControlPlane::CheckDestination(std::string_view name, std::string_view setting,
+                                            const Destination& destination, const Handler& handler) const {
+  const auto* function = std::get_if<Destination::FunctionName>(&destination.target());
+  if (function == nullptr) return absl::OkStatus();
+  const FunctionEntry* entry = w_.registry.Find(function->name);
+  if (entry == nullptr || LockedCode(*entry) == nullptr) {
+    return absl::InvalidArgumentError(
+        fmt::format("function \"{}\": {} is function \"{}\", which is not registered", name, setting, function->name));
+  }
+  if (handler.ops().in_codec == nullptr) {
+    return absl::InvalidArgumentError(fmt::format(
+        "function \"{}\": {} is function \"{}\", which is told in JSON, but {} has no codec here: specialise "
+        "runlet::Codec or include <runlet/codec/json.h> before the registration",
+        name, setting, function->name, handler.ops().in->name));
+  }
+  return absl::OkStatus();
+}
+
+// ---- code ----
+
+std::unique_ptr<Code> ControlPlane::MakeCode(Handler handler, FunctionConfig config, std::string_view version) const {
+  const OnOverrun usual = config.run_on == RunOn::kPool ? OnOverrun::kRelease : OnOverrun::kWait;
+  const bool release = config.on_overrun.value_or(usual) == OnOverrun::kRelease;
+  auto code = std::make_unique<Code>(std::move(handler), std::move(config), version);
+  code->release_on_overrun = release && w_.executor.can_write_off();
+  return code;
+}
+
+std::unique_ptr<Code> ControlPlane::WithEventInvoke(const Code& code, const EventInvokeConfig& config) const {
+  FunctionConfig changed = code.config;
+  changed.event_invoke = config;
+  std::unique_ptr<Code> fresh = MakeCode(code.handler, std::move(changed), code.version);
+  fresh->own_event_invoke = true;
+  fresh->revision = code.revision;
+  if (code.additional == nullptr) return fresh;
+  std::unique_ptr<Code> additional = WithEventInvoke(*code.additional, config);
+  additional->sinks = fresh->sinks;
+  fresh->additional = std::move(additional);
+  fresh->additional_weight = code.additional_weight;
+  return fresh;
+}
+
+const Code* ControlPlane::CodeOf(std::string_view name) const {
+  const FunctionEntry* const entry = w_.registry.Find(name);
+  return entry == nullptr ? nullptr : LockedCode(*entry);
+}
+
+absl::StatusOr<const Code*> ControlPlane::VersionCode(std::string_view function, std::string_view version) const {
+  const bool is_version = version == kLatest || IsVersionNumber(version);
+  const Code* const code = is_version ? CodeOf(fmt::format("{}:{}", function, version)) : nullptr;
+  if (code != nullptr) return code;
+  return absl::NotFoundError(
+      fmt::format("function \"{}\" has no version \"{}\"", function, version.substr(0, kQualifierMax)));
+}
+
+absl::StatusOr<std::unique_ptr<Code>> ControlPlane::AliasCode(std::string_view function, const Alias& alias,
+                                                              const Code* before) const {
+  const absl::StatusOr<const Code*> version = VersionCode(function, alias.version);
+  if (!version.ok()) return version.status();
+  std::unique_ptr<Code> code = MakeCode((*version)->handler, ConfigOf((*version)->config), (*version)->version);
+  if (!alias.additional_version.empty()) {
+    const absl::StatusOr<const Code*> other = VersionCode(function, alias.additional_version);
+    if (!other.ok()) return other.status();
+    const HandlerOps& ops = code->handler.ops();
+    const HandlerOps& others = (*other)->handler.ops();
+    if (!SameType(ops.in, others.in) || !SameType(ops.out, others.out)) {
+      return absl::InvalidArgumentError(fmt::format(
+          "alias \"{}\" of function \"{}\": version {} takes {} and returns {}, version {} takes {} and returns {}",
+          alias.name, function, alias.version, ops.in->name, ops.out->name, alias.additional_version, others.in->name,
+          others.out->name));
+    }
+    std::unique_ptr<Code> additional = MakeCode((*other)->handler, ConfigOf((*other)->config), (*other)->version);
+    code->additional = std::move(additional);
+    code->additional_weight = alias.additional_weight;
+  }
+  const bool own = before != nullptr && before->own_event_invoke;
+  code = WithEventInvoke(*code, own ? before->config.event_invoke : code->config.event_invoke);
+  code->own_event_invoke = own;
+  return code;
+}
+
+FunctionEntry& ControlPlane::EntryFor(std::string_view name) {
+  FunctionEntry& entry = w_.registry.FindOrAdd(name);
+  if (entry.lane == nullptr) {
+    w_.admission.Add(entry);
+    w_.delivery.AddLane(entry);
+  }
+  return entry;
+}
+
+void ControlPlane::SetCode(FunctionEntry& entry, std::unique_ptr<Code> code, Replaced* replaced) {
+  const Code* const old = entry.code.exchange(code.release(), std::memory_order_seq_cst);
+  if (old != nullptr) replaced->push_back(old);
+}
+
+void ControlPlane::FollowLatest(const FunctionEntry& function, Replaced* replaced) {
+  if (RUNLET_PLANTED("alias-stays-behind")) return;
+  for (FunctionEntry* entry : Qualified(function)) {
+    const Code* const code = LockedCode(*entry);
+    if (code == nullptr || !IsAlias(*entry) || code->version != kLatest) continue;
+    const Alias alias{.name = std::string(entry->qualifier), .version = std::string(kLatest)};
+    SetCode(*entry, *AliasCode(function.name, alias, code), replaced);
+  }
+}
+
+std::vector<FunctionEntry*> ControlPlane::Qualified(const FunctionEntry& function) const {
+  std::vector<FunctionEntry*> all = w_.registry.All();
+  std::erase_if(all, [&](const FunctionEntry* entry) { return &entry->function != &function; });
+  return all;
+}
+
+void ControlPlane::Retire(const Replaced& replaced) {
+  for (const Code* code : replaced) w_.slots.Retire(code);
+}
+
+void ControlPlane::SetExtraThreads() {
+  if (w_.pool != nullptr) w_.pool->set_extra_threads(w_.admission.set_aside());
+}
+
+void ControlPlane::Tell(Activity::Kind kind, const FunctionEntry& entry) const {
+  w_.invoker.Observe({.kind = kind, .at = w_.invoker.wiring().clock.Now(), .function = entry.name});
+}
+
+void ControlPlane::TellReplaced(FunctionEntry& entry) {
+  Tell(Activity::Kind::kReplaced, entry);
+  w_.admission.Changed();
+  for (FunctionEntry* each : Qualified(entry.function)) {
+    if (each->lane != nullptr) w_.delivery.WakeAnew(*each->lane);
+  }
+}
+
+// ---- functions ----
+
+absl::Status ControlPlane::Publish(std::string_view name, Handler handler, FunctionConfig config, bool existing) {
+  if (absl::Status status = CheckPublish(name, handler, config); !status.ok()) return status;
+  Replaced replaced;
+  FunctionEntry* entry;
+  {
+    MutexLock lock(&mu_);
+    const bool registered = CodeOf(name) != nullptr;
+    if (existing && !registered) return Invoker::NotFound(name);
+    if (!existing && registered)
+      return absl::AlreadyExistsError(fmt::format("function \"{}\" is registered already", name));
+    entry = &EntryFor(name);
+    if (absl::Status status = w_.admission.Reserve(*entry, config.reserved_concurrency); !status.ok()) return status;
+    SetExtraThreads();
+    std::unique_ptr<Code> code = MakeCode(std::move(handler), std::move(config), kLatest);
+    code->revision = ++revisions_;
+    SetCode(*entry, std::move(code), &replaced);
+    if (existing) FollowLatest(*entry, &replaced);
+  }
+  Retire(replaced);
+  if (existing) {
+    TellReplaced(*entry);
+  } else {
+    Tell(Activity::Kind::kRegistered, *entry);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ControlPlane::SetReservedConcurrency(std::string_view name, std::optional<int> reserved) {
+  if (absl::Status status = CheckFunctionName(name); !status.ok()) return status;
+  if (reserved.has_value()) {
+    if (absl::Status status = CheckConfig(name, {.reserved_concurrency = reserved}); !status.ok()) return status;
+  }
+  FunctionEntry* entry;
+  {
+    MutexLock lock(&mu_);
+    if (CodeOf(name) == nullptr) return Invoker::NotFound(name);
+    entry = w_.registry.Find(name);
+    if (absl::Status status = w_.admission.Reserve(*entry, reserved); !status.ok()) return status;
+    SetExtraThreads();
+  }
+  TellReplaced(*entry);
+  return absl::OkStatus();
+}
+
+absl::Status ControlPlane::SetProvisionedConcurrency(std::string_view name, int provisioned) {
+  if (absl::Status status = CheckQualifiedName(name); !status.ok()) return status;
+  if (provisioned < 0) {
+    return absl::InvalidArgumentError(fmt::format(
+        "function \"{}\": provisioned concurrency is {}, outside its range of 0 to the engine's concurrency", name,
+        provisioned));
+  }
+  FunctionEntry* entry;
+  {
+    MutexLock lock(&mu_);
+    const Code* const code = CodeOf(name);
+    if (code == nullptr) return Invoker::NotFound(name);
+    if (code->version == kLatest) {
+      return absl::InvalidArgumentError(fmt::format(
+          "function \"{}\": concurrency is provisioned for published versions and their aliases, not for $LATEST",
+          name));
+    }
+    entry = w_.registry.Find(name);
+    if (absl::Status status = w_.admission.Provision(*entry, provisioned); !status.ok()) return status;
+    SetExtraThreads();
+  }
+  TellReplaced(*entry);
+  return absl::OkStatus();
+}
+
+absl::Status ControlPlane::SetEventInvokeConfig(std::string_view name, const EventInvokeConfig& config) {
+  if (absl::Status status = CheckQualifiedName(name); !status.ok()) return status;
+  if (absl::Status status = CheckConfig(name, {.event_invoke = config}); !status.ok()) return status;
+  Replaced replaced;
+  FunctionEntry* entry;
+  {
+    MutexLock lock(&mu_);
+    const Code* const code = CodeOf(name);
+    if (code == nullptr) return Invoker::NotFound(name);
+    if (absl::Status status = CheckEventInvoke(name, config, code->handler); !status.ok()) return status;
+    entry = w_.registry.Find(name);
+    SetCode(*entry, WithEventInvoke(*code, config), &replaced);
+  }
+  Retire(replaced);
+  Tell(Activity::Kind::kReplaced, *entry);
+  return absl::OkStatus();
+}
+
+// ---- versions and aliases ----
+
+absl::StatusOr<std::string> ControlPlane::PublishVersion(std::string_view name) {
+  if (absl::Status status = CheckFunctionName(name); !status.ok()) return status;
+  std::string version;
+  FunctionEntry* entry;
+  {
+    MutexLock lock(&mu_);
+    const Code* const latest = CodeOf(name);
+    if (latest == nullptr) return Invoker::NotFound(name);
+    FunctionEntry& function = *w_.registry.Find(name);
+    version = std::to_string(function.last_version);
+    if (function.published_revision == latest->revision && CodeOf(fmt::format("{}:{}", name, version)) != nullptr) {
+      return version;
+    }
+    version = std::to_string(++function.last_version);
+    function.published_revision = latest->revision;
+    entry = &EntryFor(fmt::format("{}:{}", name, version));
+    Replaced none;
+    SetCode(*entry, MakeCode(latest->handler, ConfigOf(latest->config), entry->qualifier), &none);
+  }
+  Tell(Activity::Kind::kRegistered, *entry);
+  return version;
+}
+
+absl::Status ControlPlane::SetAlias(std::string_view name, const Alias& alias, bool existing) {
+  if (absl::Status status = CheckFunctionName(name); !status.ok()) return status;
+  if (absl::Status status = CheckAlias(name, alias); !status.ok()) return status;
+  Replaced replaced;
+  FunctionEntry* entry;
+  {
+    MutexLock lock(&mu_);
+    if (CodeOf(name) == nullptr) return Invoker::NotFound(name);
+    const std::string qualified = fmt::format("{}:{}", name, alias.name);
+    const Code* const before = CodeOf(qualified);
+    if (existing && before == nullptr) {
+      return absl::NotFoundError(fmt::format("function \"{}\" has no alias \"{}\"", name, alias.name));
+    }
+    if (!existing && before != nullptr) {
+      return absl::AlreadyExistsError(fmt::format("function \"{}\" has an alias \"{}\" already", name, alias.name));
+    }
+    absl::StatusOr<std::unique_ptr<Code>> code = AliasCode(name, alias, before);
+    if (!code.ok()) return code.status();
+    entry = &EntryFor(qualified);
+    if (alias.version == kLatest && entry->permits.load(std::memory_order_relaxed) == &entry->provisioned.permits) {
+      return absl::InvalidArgumentError(
+          fmt::format("alias \"{}\" of function \"{}\" has provisioned concurrency, and cannot be moved to $LATEST",
+                      alias.name, name));
+    }
+    SetCode(*entry, *std::move(code), &replaced);
+  }
+  Retire(replaced);
+  Tell(existing ? Activity::Kind::kReplaced : Activity::Kind::kRegistered, *entry);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::string>> ControlPlane::ListVersions(std::string_view name) {
+  MutexLock lock(&mu_);
+  if (CodeOf(name) == nullptr) return Invoker::NotFound(name);
+  std::vector<std::string> versions{std::string(kLatest)};
+  for (const FunctionEntry* entry : Qualified(*w_.registry.Find(name))) {
+    if (LockedCode(*entry) != nullptr && IsVersionNumber(entry->qualifier)) versions.emplace_back(entry->qualifier);
+  }
+  return versions;
+}
+
+absl::StatusOr<std::vector<Alias>> ControlPlane::ListAliases(std::string_view name) {
+  MutexLock lock(&mu_);
+  if (CodeOf(name) == nullptr) return Invoker::NotFound(name);
+  std::vector<Alias> aliases;
+  for (const FunctionEntry* entry : Qualified(*w_.registry.Find(name))) {
+    const Code* const code = LockedCode(*entry);
+    if (code == nullptr || !IsAlias(*entry)) continue;
+    Alias& alias = aliases.emplace_back();
+    alias.name = entry->qualifier;
+    alias.version = code->version;
+    if (code->additional == nullptr) continue;
+    alias.additional_version = code->additional->version;
+    alias.additional_weight = code->additional_weight;
+  }
+  return aliases;
+}
+
+// ---- removal ----
+
+absl::Status ControlPlane::CheckUnused(const FunctionEntry& version) const {
+  for (const FunctionEntry* entry : Qualified(version.function)) {
+    const Code* const code = LockedCode(*entry);
+    if (code == nullptr || !IsAlias(*entry)) continue;
+    if (code->version == version.qualifier ||
+        (code->additional != nullptr && code->additional->version == version.qualifier)) {
+      return absl::FailedPreconditionError(
+          fmt::format("version {} of function \"{}\" cannot be removed: alias \"{}\" leads to it", version.qualifier,
+                      version.function_name, entry->qualifier));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ControlPlane::Remove(std::string_view name) {
+  if (absl::Status status = CheckQualifiedName(name); !status.ok()) return status;
+  if (QualifiedName(name).qualifier == kLatest) {
+    return absl::InvalidArgumentError(
+        fmt::format("function \"{}\": $LATEST goes only with the function itself", QualifiedName(name).function));
+  }
+  std::vector<FunctionEntry*> removed;
+  Replaced replaced;
+  {
+    MutexLock lock(&mu_);
+    if (CodeOf(name) == nullptr) return Invoker::NotFound(name);
+    FunctionEntry& entry = *w_.registry.Find(name);
+    if (!entry.qualifier.empty()) {
+      if (absl::Status unused = CheckUnused(entry); !unused.ok()) return unused;
+      removed = {&entry};
+    } else {
+      removed = Qualified(entry);
+      std::erase_if(removed, [](const FunctionEntry* each) { return LockedCode(*each) == nullptr; });
+      entry.last_version = 0;
+      entry.published_revision = 0;
+    }
+    for (FunctionEntry* each : removed) {
+      SetCode(*each, nullptr, &replaced);
+      if (!each->qualifier.empty()) w_.admission.Provision(*each, 0).IgnoreError();
+    }
+    if (entry.qualifier.empty()) w_.admission.Reserve(entry, std::nullopt).IgnoreError();
+    SetExtraThreads();
+  }
+  std::vector<std::shared_ptr<const EventInvokeConfig>> sinks;
+  for (const Code* code : replaced) sinks.push_back(code->sinks);
+  Retire(replaced);
+  for (const FunctionEntry* each : removed) Tell(Activity::Kind::kRemoved, *each);
+  // What was set aside is everyone's now.
+  w_.admission.Changed();
+  for (std::size_t i = 0; i < removed.size(); ++i) w_.delivery.EndWaiting(*removed[i], sinks[i].get());
+  return absl::OkStatus();
+}
+
+}  // namespace runlet
