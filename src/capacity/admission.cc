@@ -101,18 +101,19 @@ absl::Status Admission::CheckFree(const FunctionEntry& entry, std::string_view s
 absl::Status Admission::Reserve(FunctionEntry& function, std::optional<int> reserved) {
   MutexLock lock(&mu_);
   const int before = function.reserved.load(std::memory_order_relaxed);
-  const int others = set_aside_sum_ - (before == kUnreserved ? function.provisioned_sum : before);
-  const int wanted = reserved.value_or(function.provisioned_sum);
-  if (wanted < function.provisioned_sum) {
+  const int provisioned = function.provisioned_sum.load(std::memory_order_relaxed);
+  const int others = set_aside_sum_ - (before == kUnreserved ? provisioned : before);
+  const int wanted = reserved.value_or(provisioned);
+  if (wanted < provisioned) {
     return absl::InvalidArgumentError(fmt::format(
         "function \"{}\": reserved_concurrency is {}, less than the {} that are provisioned for its versions "
         "and aliases",
-        function.name, wanted, function.provisioned_sum));
+        function.name, wanted, provisioned));
   }
   if (absl::Status free = CheckFree(function, "reserved_concurrency", wanted, others); !free.ok()) return free;
   set_aside_sum_ = others + wanted;
   function.reserved.store(reserved.value_or(kUnreserved), std::memory_order_relaxed);
-  SetAside(function.reserved_part, wanted - function.provisioned_sum);
+  SetAside(function.reserved_part, wanted - provisioned);
   Direct(function);
   BeginHandingOver();
   return absl::OkStatus();
@@ -123,7 +124,7 @@ absl::Status Admission::Provision(FunctionEntry& entry, int provisioned) {
   FunctionEntry& function = entry.function;
   const int before = entry.provisioned.share;
   const int reserved = function.reserved.load(std::memory_order_relaxed);
-  const int sum = function.provisioned_sum - before + provisioned;
+  const int sum = function.provisioned_sum.load(std::memory_order_relaxed) - before + provisioned;
   if (reserved != kUnreserved) {
     if (sum > reserved) {
       return absl::InvalidArgumentError(
@@ -137,7 +138,7 @@ absl::Status Admission::Provision(FunctionEntry& entry, int provisioned) {
     if (absl::Status free = CheckFree(entry, "provisioned concurrency", provisioned, others); !free.ok()) return free;
     set_aside_sum_ = others + provisioned;
   }
-  function.provisioned_sum = sum;
+  function.provisioned_sum.store(sum, std::memory_order_relaxed);
   SetAside(entry.provisioned, provisioned);
   Direct(function);
   BeginHandingOver();

@@ -15,7 +15,10 @@ std::atomic<std::uint64_t> next_serial{1};
 
 }  // namespace
 
-Meter& Slot::AddMeter(std::size_t index) { return meters_.Set(index, std::make_unique<Meter>()); }
+Meter& Slot::AddMeter(const FunctionEntry& entry) {
+  entry.function.metered_slots.fetch_add(1, std::memory_order_relaxed);
+  return meters_.Set(entry.index, std::make_unique<Meter>());
+}
 
 void Slot::AwaitTakenAway() {
   // A few dozen instructions of the watcher's, which never waits for us; but it may have lost its processor to us.
@@ -134,6 +137,15 @@ void Slots::Retire(const Code* code) {
   }
   // The user's captures: their destructors may do anything.
   for (const Code* each : unused) delete each;
+}
+
+int Slots::CountRuns(const FunctionEntry& function) const {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  int runs = 0;
+  ForEach([&](const Slot& slot) {
+    if (slot.shown_of_.load(std::memory_order_acquire) == &function && !slot.taken_away()) ++runs;
+  });
+  return runs;
 }
 
 FunctionMetrics Slots::Sum(const FunctionIdentity& function) const {

@@ -89,9 +89,13 @@ class alignas(64) Slot {
   Instant ExpireOverrun(Instant now, Instant limit);
 
   // The run that is here, for who looks from outside. Its facts do not change until Hide().
-  void Show(Watched& run) { shown_.store(&run, kLightStoreOrder); }
+  void Show(Watched& run, const FunctionEntry& function) {
+    shown_.store(&run, kLightStoreOrder);
+    shown_of_.store(&function, std::memory_order_release);
+  }
   // Returns once nobody looks any more.
   void Hide() {
+    shown_of_.store(nullptr, std::memory_order_relaxed);
     shown_.store(nullptr, kLightStoreOrder);
     LightFence();
     if (looks_.load(kLightLoadOrder) != 0) [[unlikely]]
@@ -110,9 +114,9 @@ class alignas(64) Slot {
     const std::uint64_t high = random_.Next();
     return RequestId::FromBits(high, random_.Next());
   }
-  Meter& meter(const FunctionIdentity& function) {
-    Meter* meter = meters_.Get(function.index);
-    return meter != nullptr ? *meter : AddMeter(function.index);
+  Meter& meter(const FunctionEntry& entry) {
+    Meter* meter = meters_.Get(entry.index);
+    return meter != nullptr ? *meter : AddMeter(entry);
   }
   void AddTo(const FunctionIdentity& function, FunctionMetrics& sum) const {
     if (const Meter* meter = meters_.Get(function.index); meter != nullptr) meter->AddTo(sum);
@@ -120,7 +124,7 @@ class alignas(64) Slot {
 
  private:
   friend class Slots;
-  [[gnu::cold]] Meter& AddMeter(std::size_t index);
+  [[gnu::cold]] Meter& AddMeter(const FunctionEntry& entry);
   [[gnu::cold]] void AwaitTakenAway();
   [[gnu::cold]] void AwaitLooks();
   // To ask the system takes twice as long as all the rest of a call.
@@ -134,6 +138,7 @@ class alignas(64) Slot {
   std::atomic<std::uint64_t> run_{kIdle};  // generation << 2 | phase
   std::atomic<std::int64_t> deadline_{kForeverNs};
   std::atomic<Watched*> shown_{nullptr};
+  std::atomic<const FunctionEntry*> shown_of_{nullptr};  // whose run that is
   std::atomic<int> thread_{0};
   pthread_t owner_ = {};  // whose number that is
   std::atomic<std::uint32_t> looks_{0};
@@ -163,6 +168,9 @@ class Slots {
   void TakeAwayRuns(Instant now);
   // Whether an event is being accepted; to be asked after a HeavyFence().
   bool accepting() const;
+  // How many runs of `function` are shown, those taken away left out. Of two that begin at once, one at least sees
+  // both.
+  int CountRuns(const FunctionEntry& function) const;
   // Calls `look` with every run that is shown. It must be short: a run that ends meanwhile waits for it.
   template <typename F>
   void Look(F look) const;

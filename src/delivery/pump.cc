@@ -195,8 +195,9 @@ bool Pump::RunEvent(EventRef event) {
   invocation.deadline = started.After(code->timeout_ns);
   timeout_ns = code->timeout_ns;
   worker = code->release_on_overrun ? w.executor.CurrentWorker() : nullptr;
-  if (event_->attempts > 1) slot->meter(*entry).retries.Add(1);
   invoker->Begin(*this);
+  meter->AddAsyncAge(started.Since(accepted_));
+  if (event_->attempts > 1) meter->retries.Add(1);
   const Ask ask{ops.in, ops.event_is_view ? static_cast<void*>(&view) : payload, ops.needs_last_use, ops.out,
                 ResultStorage(ops.out)};
   absl::Status status = invoker->Run(*this, ask);

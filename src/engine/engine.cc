@@ -258,7 +258,9 @@ absl::Status Engine::Check(std::string_view name, std::string_view event) {
 absl::StatusOr<FunctionMetrics> Engine::Metrics(std::string_view name) const {
   const FunctionEntry* entry = Find(name);
   if (entry == nullptr) return Invoker::NotFound(name);
-  return QualifiedName(name).qualifier.empty() ? core_->SumOf(*entry) : core_->slots_.Sum(*entry);
+  FunctionMetrics metrics = QualifiedName(name).qualifier.empty() ? core_->SumOf(*entry) : core_->slots_.Sum(*entry);
+  metrics.max_concurrent_executions = entry->function.concurrent_max.load(std::memory_order_relaxed);
+  return metrics;
 }
 
 std::vector<std::string> Engine::FunctionNames() const {

@@ -86,7 +86,9 @@ struct FunctionEntry : FunctionIdentity {
   // Of a function itself.
   std::atomic<int> reserved{kUnreserved};
   Allotment reserved_part;
-  int provisioned_sum = 0;               // of its versions and aliases; guarded by Admission
+  std::atomic<int> provisioned_sum{0};   // of its versions and aliases; written by Admission alone
+  std::atomic<int> metered_slots{0};     // in how many slots it has run
+  std::atomic<int> concurrent_max{0};    // most executions that ran at once
   int last_version = 0;                  // published; guarded by the engine, as is
   std::uint64_t published_revision = 0;  // ... what it was published from
 };

@@ -86,9 +86,12 @@ FunctionEntry* Registry::Find(std::string_view name) const {
   const std::size_t hash = HashOf(name);
   for (std::size_t i = hash & table.mask;; i = (i + 1) & table.mask) {
     FunctionEntry* entry = table.places[i].entry.load(std::memory_order_acquire);
-    if (entry == nullptr) break;
+    if (entry == nullptr) return FindLatest(name);
     if (table.places[i].hash == hash && Same(entry->name, name)) return entry;
   }
+}
+
+FunctionEntry* Registry::FindLatest(std::string_view name) const {
   const QualifiedName parts(name);
   return parts.qualifier == kLatest ? Find(parts.function) : nullptr;
 }

@@ -31,6 +31,9 @@ class Registry {
  private:
   struct Table;
 
+  // Nothing is called `name`, unless it is a function with $LATEST.
+  [[gnu::cold, gnu::noinline]] FunctionEntry* FindLatest(std::string_view name) const;
+
   std::atomic<Table*> table_;
   mutable Mutex mu_;
   std::vector<std::unique_ptr<Table>> tables_

@@ -40,6 +40,7 @@ class Execution : public Watched {
   FunctionEntry* entry = nullptr;
   const Code* code = nullptr;
   Slot* slot = nullptr;
+  Meter* meter = nullptr;            // of the entry, in the slot
   Execution* parent = nullptr;       // the execution whose handler made this call, on the same stack
   const Lineage* lineage = nullptr;  // of what the outermost execution on this stack runs; nullptr for none
   Worker* worker = nullptr;          // set while the watcher may take the run away

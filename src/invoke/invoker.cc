@@ -332,13 +332,34 @@ absl::Status Invoker::Conclude(Execution& x, const Ask& ask, absl::Status status
   x.invocation.function_version = x.code->version;
   x.invocation.memory_size = x.code->config.memory_size;
   if (RUNLET_PLANTED("deadline-not-watched")) x.worker = nullptr;
-  x.slot->Show(x);
+  x.meter = &x.slot->meter(*x.entry);
+  x.slot->Show(x, x.entry->function);
+  if (MayBeMostAtOnce(x)) [[unlikely]]
+    NoteMostAtOnce(x.entry->function);
   if (observed()) [[unlikely]]
     Observe(About(x, Activity::Kind::kStarted, x.started));
   // From here on the watcher may end the run.
   if (x.worker != nullptr) {
     x.slot->BeginWatched(&x, x.invocation.deadline);
     w_.executor.WakeAt(x.invocation.deadline);
+  }
+}
+
+// Most runs are seen here to add nothing: no more run at once than have permits, nor than slots the function ever ran
+// in.
+inline bool Invoker::MayBeMostAtOnce(const Execution& x) const {
+  const FunctionEntry& function = x.entry->function;
+  const int most = function.concurrent_max.load(std::memory_order_relaxed);
+  if (most >= function.metered_slots.load(std::memory_order_relaxed)) [[likely]]
+    return false;
+  return !w_.admission.IsUnreserved(x.permit) ||
+         most < x.permit.permits->taken() + function.provisioned_sum.load(std::memory_order_relaxed);
+}
+
+void Invoker::NoteMostAtOnce(FunctionEntry& function) const {
+  const int runs = w_.slots.CountRuns(function);
+  int most = function.concurrent_max.load(std::memory_order_relaxed);
+  while (most < runs && !function.concurrent_max.compare_exchange_weak(most, runs, std::memory_order_relaxed)) {
   }
 }
 
@@ -415,7 +436,7 @@ absl::Status Invoker::ErrorOf(const Execution& x, const Ask& ask, absl::Status s
   if (!status.ok() || late || ResponseTooLarge(ask)) [[unlikely]]
     status = ErrorOf(x, ask, std::move(status), late);
 
-  Meter& meter = x.slot->meter(*x.entry);
+  Meter& meter = *x.meter;
   meter.AddExecution(RUNLET_PLANTED("half-billed") ? now.Since(x.started) / 2 : now.Since(x.started),
                      x.invocation.memory_size);
   if (!status.ok()) [[unlikely]] {

@@ -140,6 +140,9 @@ class Invoker final : public ContextPort {
   absl::Status DecodeAndRunHere(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options, Slot& slot,
                                 const Code& code, Execution* parent);
   void BeginInline(Execution& x);
+  // Whether more of the function's executions run with this one than ever did.
+  bool MayBeMostAtOnce(const Execution& x) const;
+  [[gnu::cold, gnu::noinline]] void NoteMostAtOnce(FunctionEntry& function) const;
   absl::Status RunInline(Execution& x, const Ask& ask);
   absl::Status ConcludeInline(Execution& x, const Ask& ask, absl::Status status, Instant* ended);
   absl::Status AskInterceptor(Context& context);

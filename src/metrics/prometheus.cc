@@ -93,6 +93,16 @@ void AddFunctionFamilies(const std::vector<NamedMetrics>& functions, std::vector
         &FunctionMetrics::recursive_invocations_dropped);
   counter("runlet_billed_seconds_total", "Billed duration, each invocation rounded up to 1 ms.",
           [](const FunctionMetrics& metrics) { return static_cast<double>(metrics.billed_milliseconds) / 1e3; });
+  counter("runlet_gb_seconds_total", "Memory size times billed duration.",
+          [](const FunctionMetrics& metrics) { return metrics.gb_seconds(); });
+  count("runlet_async_attempts_total", "Attempts of events.", &FunctionMetrics::async_attempts);
+  counter("runlet_async_event_age_seconds_total", "From acceptance to the start of each attempt of an event.",
+          [](const FunctionMetrics& metrics) { return absl::ToDoubleSeconds(metrics.total_async_event_age); });
+  MetricFamily& concurrent = families->emplace_back(
+      Family("runlet_concurrent_executions_max", "The most executions that ran at once.", MetricType::Gauge));
+  for (const auto& [function, metrics] : functions) {
+    AddMetric(concurrent, "function", function).gauge.value = metrics.max_concurrent_executions;
+  }
   families->push_back(Durations(functions));
 }
 

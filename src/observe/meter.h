@@ -2,6 +2,7 @@
 #ifndef RUNLET_SRC_OBSERVE_METER_H_
 #define RUNLET_SRC_OBSERVE_METER_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -33,6 +34,14 @@ class Meter {
     durations_[DurationHistogram::BucketOf(duration_ns)].Add(1);
   }
 
+  // An event's attempt begins so long after the event was accepted.
+  void AddAsyncAge(std::int64_t age_ns) {
+    const auto ns = static_cast<std::uint64_t>(age_ns < 0 ? 0 : age_ns);
+    async_attempts_.Add(1);
+    async_age_ns_.Add(ns);
+    if (ns > async_age_max_ns_.get()) async_age_max_ns_.Add(ns - async_age_max_ns_.get());
+  }
+
   OwnedCounter errors, timeouts, throttles, late_results, retries, received, dropped, dead_letter_errors,
       destination_delivery_failures, recursive_invocations_dropped;
 
@@ -45,6 +54,10 @@ class Meter {
     sum.retries += retries.get();
     sum.async_events_received += received.get();
     sum.async_events_dropped += dropped.get();
+    sum.async_attempts += async_attempts_.get();
+    sum.total_async_event_age += absl::Nanoseconds(static_cast<std::int64_t>(async_age_ns_.get()));
+    sum.max_async_event_age =
+        std::max(sum.max_async_event_age, absl::Nanoseconds(static_cast<std::int64_t>(async_age_max_ns_.get())));
     sum.dead_letter_errors += dead_letter_errors.get();
     sum.destination_delivery_failures += destination_delivery_failures.get();
     sum.recursive_invocations_dropped += recursive_invocations_dropped.get();
@@ -56,6 +69,7 @@ class Meter {
 
  private:
   OwnedCounter invocations_, total_ns_, billed_ms_, mb_ms_;
+  OwnedCounter async_attempts_, async_age_ns_, async_age_max_ns_;
   OwnedCounter durations_[DurationHistogram::kBuckets];
 };
 

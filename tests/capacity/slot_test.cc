@@ -118,7 +118,7 @@ TEST_CASE("the slots of one engine are not those of another, nor of one that has
 TEST_CASE("threads that take and give slots never hold the same one") {
   Slots slots(1);
   std::atomic<int> clashes{0};
-  const FunctionIdentity function{"f", 0};
+  const FunctionEntry function("f", 0);
   const auto run = [&] {
     for (int i = 0; i < 20'000; ++i) {
       Slot& slot = slots.Take();
@@ -137,7 +137,7 @@ TEST_CASE("threads that take and give slots never hold the same one") {
 
 TEST_CASE("the counts of a function are the sum over the slots, and other functions have their own") {
   Slots slots(1);
-  const FunctionIdentity f{"f", 0}, g{"g", 1000};
+  const FunctionEntry f("f", 0), g("g", 1000);
   Slot& a = slots.Take();
   Slot& b = slots.Take();
   a.meter(f).AddExecution(5, 128);

@@ -136,5 +136,54 @@ TEST_CASE("a percentile is not below the truth, and 19 % above it at most") {
   }
 }
 
+TEST_CASE("the most executions that ran at once are known, however they came and whatever ran beside them") {
+  Simulation sim;
+  Engine& engine = sim.engine();
+  const auto hold = [](std::string_view, Context& ctx) { ctx.Sleep(absl::Seconds(1)); };
+  REQUIRE(engine.Register("f", hold).ok());
+  REQUIRE(engine.Register("crowd", hold).ok());
+  REQUIRE(engine.Register("outer", [&](std::string_view) { return engine.Invoke("f", "{}"); }).ok());
+  const auto most = [&](std::string_view name) { return engine.Metrics(name).value().max_concurrent_executions; };
+  CHECK(most("f") == 0);
+  REQUIRE(engine.Invoke("f", "{}").ok());
+  REQUIRE(engine.Invoke("f", "{}").ok());
+  CHECK(most("f") == 1);
+  REQUIRE(engine.PostAll("crowd", std::vector<std::string>(40, "{}")).ok());
+  {
+    std::vector<Future<std::string>> calls;
+    for (int i = 0; i < 3; ++i) calls.push_back(engine.Start("f", "{}"));
+    for (Future<std::string>& call : calls) REQUIRE(std::move(call).Get().ok());
+  }
+  sim.RunUntilIdle();
+  CHECK(most("f") == 3);
+  CHECK(most("crowd") == 40);
+  // Through a version, events and nested calls.
+  REQUIRE(engine.PublishVersion("f").ok());
+  REQUIRE(engine.SetProvisionedConcurrency("f:1", 2).ok());
+  REQUIRE(engine.PostAll("f:1", std::vector<std::string>(2, "{}")).ok());
+  REQUIRE(engine.PostAll("f", std::vector<std::string>(2, "{}")).ok());
+  REQUIRE(engine.Post("outer", "{}").ok());
+  sim.RunUntilIdle();
+  CHECK(most("f") == 5);
+  CHECK(most("f:1") == 5);
+  CHECK(most("outer") == 1);
+  CHECK(engine.Metrics("f").value().cold_starts == 0);
+}
+
+TEST_CASE("each attempt of an event has an age, from acceptance to its start") {
+  Simulation sim;
+  Engine& engine = sim.engine();
+  const auto fail = [](std::string_view) { return absl::UnavailableError("down"); };
+  REQUIRE(engine.Register("fail", fail).ok());
+  REQUIRE(engine.Post("fail", "{}").ok());
+  REQUIRE(engine.Post("fail", "{}", {.delay = absl::Seconds(10)}).ok());
+  CHECK(!engine.Invoke("fail", "{}").ok());  // a call has no such age
+  sim.RunUntilIdle();
+  const FunctionMetrics metrics = engine.Metrics("fail").value();
+  CHECK(metrics.async_attempts == 6);
+  CHECK(metrics.total_async_event_age == absl::Seconds(0 + 60 + 180 + 10 + 70 + 190));
+  CHECK(metrics.max_async_event_age == absl::Seconds(190));
+}
+
 }  // namespace
 }  // namespace runlet

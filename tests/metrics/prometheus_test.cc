@@ -169,6 +169,22 @@ runlet_recursive_invocations_dropped_total{function="idle"} 0
 # TYPE runlet_billed_seconds_total counter
 runlet_billed_seconds_total{function="work"} 3.007
 runlet_billed_seconds_total{function="idle"} 0
+# HELP runlet_gb_seconds_total Memory size times billed duration.
+# TYPE runlet_gb_seconds_total counter
+runlet_gb_seconds_total{function="work"} 0.375875
+runlet_gb_seconds_total{function="idle"} 0
+# HELP runlet_async_attempts_total Attempts of events.
+# TYPE runlet_async_attempts_total counter
+runlet_async_attempts_total{function="work"} 4
+runlet_async_attempts_total{function="idle"} 0
+# HELP runlet_async_event_age_seconds_total From acceptance to the start of each attempt of an event.
+# TYPE runlet_async_event_age_seconds_total counter
+runlet_async_event_age_seconds_total{function="work"} 240
+runlet_async_event_age_seconds_total{function="idle"} 0
+# HELP runlet_concurrent_executions_max The most executions that ran at once.
+# TYPE runlet_concurrent_executions_max gauge
+runlet_concurrent_executions_max{function="work"} 1
+runlet_concurrent_executions_max{function="idle"} 0
 # HELP runlet_queue_accepted_total Events accepted by the queue, redriven ones again.
 # TYPE runlet_queue_accepted_total counter
 runlet_queue_accepted_total 2

@@ -45,20 +45,26 @@ class DurationHistogram {
 
 // Value. Counts are exact when the engine is idle; while it works each is monotone by itself.
 struct FunctionMetrics {
-  std::uint64_t invocations = 0;   // executions that ended, in success or error; every attempt of an event is one
-  std::uint64_t errors = 0;        // those that ended with a function error, timeouts included
-  std::uint64_t timeouts = 0;      // those that ended with Sandbox.Timedout
-  std::uint64_t throttles = 0;     // refused for lack of capacity; not in invocations
-  std::uint64_t late_results = 0;  // answers that came after Sandbox.Timedout and were dropped
-  std::uint64_t retries = 0;       // attempts after the first, of events
+  std::uint64_t invocations = 0;      // executions that ended, in success or error; every attempt of an event is one
+  std::uint64_t errors = 0;           // those that ended with a function error, timeouts included
+  std::uint64_t timeouts = 0;         // those that ended with Sandbox.Timedout
+  int max_concurrent_executions = 0;  // the most that ran at once, of the function with all its versions and aliases
+  std::uint64_t throttles = 0;        // refused for lack of capacity; not in invocations
+  std::uint64_t late_results = 0;     // answers that came after Sandbox.Timedout and were dropped
+  std::uint64_t retries = 0;          // attempts after the first, of events
   std::uint64_t async_events_received = 0;          // events accepted, once each
   std::uint64_t async_events_dropped = 0;           // events that ended without success
+  std::uint64_t async_attempts = 0;                 // attempts of events; each has an age, from acceptance to its start
+  absl::Duration total_async_event_age;             // Lambda's AsyncEventAge: its sum over the attempts,
+  absl::Duration max_async_event_age;               // and its maximum
   std::uint64_t dead_letter_errors = 0;             // failed sends to a DeadLetterQueue
   std::uint64_t destination_delivery_failures = 0;  // failed sends to a destination
   std::uint64_t recursive_invocations_dropped = 0;  // calls refused and events ended by loop detection
   std::int64_t billed_milliseconds = 0;             // the sum over invocations of the duration, each rounded up to 1 ms
   std::int64_t mb_milliseconds = 0;                 // the sum over invocations of memory_size times what is billed
   double gb_seconds() const { return static_cast<double>(mb_milliseconds) / (1024.0 * 1000.0); }
+  std::uint64_t cold_starts = 0;  // invocations that had to wait for an execution environment: none, a process is warm
+  absl::Duration init_duration;   // ... and how long for
   absl::Duration total_duration;
   DurationHistogram durations;
 };
