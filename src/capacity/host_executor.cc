@@ -2,11 +2,8 @@
 
 #include <algorithm>
 
-#if defined(__cpp_exceptions)
-#include <cxxabi.h>
-#endif
-
 #include "base/futex.h"
+#include "base/host_call.h"
 
 namespace runlet {
 
@@ -58,20 +55,12 @@ void HostExecutor::Attach(Alarm* alarm) {
   watcher_ = std::make_unique<Watcher>(clock_, static_cast<Alarm*>(this));
 }
 
-__attribute__((noinline, no_sanitize("null"))) bool HostExecutor::AskHost() {
-#if defined(__cpp_exceptions)
-  try {
+bool HostExecutor::AskHost() {
+  const auto ask = [this] {
     post_([inbox = inbox_] { inbox->RunOne(); });
     return true;
-  } catch (abi::__forced_unwind&) {
-    throw;
-  } catch (...) {
-    return false;
-  }
-#else
-  post_([inbox = inbox_] { inbox->RunOne(); });
-  return true;
-#endif
+  };
+  return CallHost(ask, [] { return false; });
 }
 
 Instant HostExecutor::Ring(Instant now) {

@@ -7,10 +7,7 @@
 #include <array>
 #include <utility>
 
-#if defined(__cpp_exceptions)
-#include <cxxabi.h>
-#endif
-
+#include "base/host_call.h"
 #include "base/planted.h"
 #include "delivery/backoff.h"
 #include "delivery/pump.h"
@@ -111,21 +108,6 @@ absl::Status CheckPostOptions(const FunctionEntry& entry, const EventInvokeConfi
                     absl::FormatDuration(options.dedup_window)));
   }
   return absl::OkStatus();
-}
-
-// The host's code: whatever it does, the next event has its turn.
-__attribute__((noinline, no_sanitize("null"))) void HandBack(const std::function<void(const DeadLetter&)>& parked,
-                                                             const DeadLetter& letter) {
-#if defined(__cpp_exceptions)
-  try {
-    parked(letter);
-  } catch (abi::__forced_unwind&) {
-    throw;
-  } catch (...) {  // NOLINT(bugprone-empty-catch): nobody is left to be told
-  }
-#else
-  parked(letter);
-#endif
 }
 
 }  // namespace
@@ -662,7 +644,10 @@ std::size_t Delivery::ParkAll(const std::function<void(const DeadLetter&)>& park
         Settle({&settlement, 1}, now, nullptr, *slot);
         if (settlement.stale) continue;
         ++count;
-        if (parked) HandBack(parked, ParkedEvent(settlement.event, wiring_.clock, now));
+        if (!parked) continue;
+        const DeadLetter letter = ParkedEvent(settlement.event, wiring_.clock, now);
+        // Whatever it throws, nobody is left to be told, and the next event has its turn.
+        CallHost([&] { parked(letter); }, [] {});
       }
     }
   }

@@ -2,30 +2,16 @@
 
 #include <algorithm>
 
-#if defined(__cpp_exceptions)
-#include <cxxabi.h>
-#endif
-
+#include "base/host_call.h"
 #include "delivery/backoff.h"
 
 namespace runlet {
 namespace {
 
-// The host's code: what it throws counts as an error. (A forced unwind comes as a reference to nothing, which the
-// sanitizer must not mind.)
+// What it throws counts as an error.
 template <typename F>
-__attribute__((noinline, no_sanitize("null"))) absl::Status Guarded(F call) {
-#if defined(__cpp_exceptions)
-  try {
-    return call();
-  } catch (abi::__forced_unwind&) {
-    throw;
-  } catch (...) {
-    return absl::UnknownError("the sink threw an exception");
-  }
-#else
-  return call();
-#endif
+absl::Status AskSink(F call) {
+  return CallHost(call, [] { return absl::UnknownError("the sink threw an exception"); });
 }
 
 }  // namespace
@@ -56,7 +42,7 @@ absl::Status SinkFeed::OfferLetter(const Letter& letter) {
   // Not there any more when it was redriven or purged meanwhile.
   const std::optional<DeadLetter> found = queue_.GetDead(letter.id);
   if (!found.has_value()) return absl::OkStatus();
-  absl::Status status = Guarded([&] { return letter.sink->Put({&*found, 1}); });
+  absl::Status status = AskSink([&] { return letter.sink->Put({&*found, 1}); });
   if (status.ok()) queue_.TakeDead({&letter.id, 1});
   return status;
 }
@@ -68,10 +54,10 @@ absl::Status SinkFeed::OfferRecord(const Record& record) {
       return feed.post_(function.name, record);
     }
     absl::Status operator()(const std::function<absl::Status(const InvocationRecord&)>& callback) const {
-      return Guarded([&] { return callback(record); });
+      return AskSink([&] { return callback(record); });
     }
     absl::Status operator()(const std::shared_ptr<DestinationSink>& sink) const {
-      return Guarded([&] { return sink->Put({&record, 1}); });
+      return AskSink([&] { return sink->Put({&record, 1}); });
     }
     const SinkFeed& feed;
     const InvocationRecord& record;

@@ -4,10 +4,7 @@
 
 #include <algorithm>
 
-#if defined(__cpp_exceptions)
-#include <cxxabi.h>
-#endif
-
+#include "base/host_call.h"
 #include "base/planted.h"
 #include "event/any_value.h"
 #include "event/status_marks.h"
@@ -374,19 +371,9 @@ void Invoker::NoteMostAtOnce(FunctionEntry& function) const {
   return status;
 }
 
-__attribute__((noinline, no_sanitize("null"))) absl::Status Invoker::AskInterceptor(Context& context) {
-#if defined(__cpp_exceptions)
-  try {
-    return w_.interceptor->BeforeHandler(context);
-  } catch (abi::__forced_unwind&) {
-    OnForcedUnwind();
-    throw;
-  } catch (...) {
-    return internal_handler::ErrorFromCurrentException();
-  }
-#else
-  return w_.interceptor->BeforeHandler(context);
-#endif
+absl::Status Invoker::AskInterceptor(Context& context) {
+  return CallHost([&] { return w_.interceptor->BeforeHandler(context); },
+                  [] { return internal_handler::ErrorFromCurrentException(); }, [this] { OnForcedUnwind(); });
 }
 
 absl::Status Invoker::RunWithCare(Execution& x, const Ask& ask, Context& context) {

@@ -156,6 +156,30 @@ TEST_CASE("an engine on the host's threads ends though a call and an event are s
   gone.AwaitAtLeast(1);
 }
 
+TEST_CASE("an engine is seen into while every one of its threads hangs") {
+  Latch go_on;
+  Counter in;
+  Engine engine = Make({.threads = OwnThreads{.max_threads = 2}});
+  const auto hang = [&](std::string_view) {
+    in.Add();
+    go_on.Wait();
+  };
+  REQUIRE(engine.Register("hang", hang, {.timeout = absl::Minutes(5)}).ok());
+  std::vector<RequestId> ids;
+  for (int i = 0; i < 3; ++i) ids.push_back(engine.Post("hang", "{}").value());
+  in.AwaitAtLeast(2);
+  const Inspection seen = engine.Inspect();
+  CHECK(seen.running.size() == 2);
+  CHECK(seen.threads == 2);
+  int running = 0;
+  for (const RequestId& id : ids) {
+    running += engine.Explain(id).value().state == Explanation::State::kRunning ? 1 : 0;
+  }
+  CHECK(running == 2);
+  go_on.Open();
+  CHECK(engine.WaitIdle().ok());
+}
+
 TEST_CASE("a drain says how many threads it has left behind") {
   Latch go_on;
   Counter in, gone;
