@@ -87,7 +87,8 @@ void Admission::Add(FunctionEntry& entry) {
 }
 
 absl::Status Admission::CheckFree(const FunctionEntry& entry, std::string_view setting, int wanted, int others) const {
-  const int free = limits_.concurrency - limits_.unreserved_minimum - others;
+  const int floor = RUNLET_PLANTED("floor-ignored") ? 0 : limits_.unreserved_minimum;
+  const int free = limits_.concurrency - floor - others;
   if (wanted <= free) return absl::OkStatus();
   return absl::InvalidArgumentError(
       fmt::format("function \"{}\": {} is {}, but of the engine's concurrency of {} only {} are not set aside for "

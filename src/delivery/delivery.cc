@@ -241,7 +241,7 @@ absl::Status Delivery::Redrive(const RequestId& id, absl::Duration delay, bool d
         "dead letter {}: an event of type {} cannot be copied, so not redriven", id.ToString(), dead.type->name));
   }
   if (hold.code() == nullptr) return Invoker::NotFound(entry.name);
-  if (dry_run) return absl::OkStatus();
+  if (dry_run && !RUNLET_PLANTED("dry-run-redrives")) return absl::OkStatus();
   AnyValue copy(dead.type);
   dead.type->copy(dead.payload(), copy.get());
   copy.set_holds(true);
@@ -345,7 +345,8 @@ void Delivery::TurnedAway(Lane& lane) {
   const std::size_t want = static_cast<std::size_t>(std::min<int>(wiring_.executor.batch(), kBatch));
   const Instant now = wiring_.clock.Now();
   const std::size_t claimed = queue_.Claim(lane.entry, std::span(events).first(want), now, Instant::Never());
-  const bool zero = lane.entry.function.reserved.load(std::memory_order_relaxed) == 0;
+  const bool zero =
+      lane.entry.function.reserved.load(std::memory_order_relaxed) == 0 && !RUNLET_PLANTED("zero-is-a-throttle");
   std::array<Settlement, kBatch> settlements;
   for (std::size_t i = 0; i < claimed; ++i) {
     Event& event = *events[i];

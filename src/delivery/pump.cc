@@ -70,7 +70,9 @@ void Pump::Drop() {
 
 bool Pump::RunTurn() {
   now_ = delivery_.wiring_.clock.Now();
-  const auto turn = static_cast<std::size_t>(std::min<int>(delivery_.wiring_.executor.batch(), kTurn));
+  const auto turn = RUNLET_PLANTED("turn-without-end")
+                        ? std::size_t{1'000'000}
+                        : static_cast<std::size_t>(std::min<int>(delivery_.wiring_.executor.batch(), kTurn));
   std::size_t ran = 0;
   while (ran < turn && invoker->life() < Life::kStopping) {
     EventRef next = batch_.Take();
@@ -196,7 +198,7 @@ bool Pump::RunEvent(EventRef event) {
   timeout_ns = code->timeout_ns;
   worker = code->release_on_overrun ? w.executor.CurrentWorker() : nullptr;
   invoker->Begin(*this);
-  meter->AddAsyncAge(started.Since(accepted_));
+  meter->AddAsyncAge(RUNLET_PLANTED("age-since-due") ? started.Since(event_->not_before) : started.Since(accepted_));
   if (event_->attempts > 1) meter->retries.Add(1);
   const Ask ask{ops.in, ops.event_is_view ? static_cast<void*>(&view) : payload, ops.needs_last_use, ops.out,
                 ResultStorage(ops.out)};

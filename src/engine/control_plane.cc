@@ -16,7 +16,7 @@ namespace {
 FunctionConfig ConfigOf(const FunctionConfig& config) {
   FunctionConfig published = config;
   published.reserved_concurrency = std::nullopt;
-  published.event_invoke = {};
+  if (!RUNLET_PLANTED("delivery-published")) published.event_invoke = {};
   published.event_invoke.dead_letter_queue = config.event_invoke.dead_letter_queue;
   return published;
 }
@@ -151,7 +151,7 @@ absl::StatusOr<std::unique_ptr<Code>> ControlPlane::AliasCode(std::string_view f
     }
     std::unique_ptr<Code> additional = MakeCode((*other)->handler, ConfigOf((*other)->config), (*other)->version);
     code->additional = std::move(additional);
-    code->additional_weight = alias.additional_weight;
+    code->additional_weight = RUNLET_PLANTED("weights-swapped") ? 1 - alias.additional_weight : alias.additional_weight;
   }
   const bool own = before != nullptr && before->own_event_invoke;
   code = WithEventInvoke(*code, own ? before->config.event_invoke : code->config.event_invoke);
@@ -310,7 +310,8 @@ absl::StatusOr<std::string> ControlPlane::PublishVersion(std::string_view name) 
     if (latest == nullptr) return Invoker::NotFound(name);
     FunctionEntry& function = *w_.registry.Find(name);
     version = std::to_string(function.last_version);
-    if (function.published_revision == latest->revision && CodeOf(fmt::format("{}:{}", name, version)) != nullptr) {
+    if (!RUNLET_PLANTED("published-twice") && function.published_revision == latest->revision &&
+        CodeOf(fmt::format("{}:{}", name, version)) != nullptr) {
       return version;
     }
     version = std::to_string(++function.last_version);

@@ -8,6 +8,8 @@
 #include <limits>
 #include <string_view>
 
+#include "base/planted.h"
+
 namespace runlet {
 namespace {
 
@@ -63,7 +65,8 @@ Bill ComputeBill(const Price& price, std::span<const FunctionUsage> usage) {
 
   const std::uint64_t charged_requests = bill.requests - std::min(bill.requests, price.free_requests);
   const std::int64_t charged_mb_milliseconds =
-      bill.mb_milliseconds - std::min(bill.mb_milliseconds, MbMilliseconds(price.free_gb_seconds));
+      bill.mb_milliseconds -
+      (RUNLET_PLANTED("free-tier-charged") ? 0 : std::min(bill.mb_milliseconds, MbMilliseconds(price.free_gb_seconds)));
   // Subtracted the other way round, nothing charged would leave a rounding error to pay.
   const double charged = RequestCost(price, charged_requests) + ComputeCost(price, charged_mb_milliseconds);
   bill.free_tier = bill.request_cost + bill.compute_cost - charged;

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "base/planted.h"
 #include "event/json_text.h"
 
 namespace runlet {
@@ -21,7 +22,8 @@ absl::StatusOr<std::string> DeadLetter::Bytes() const {
 DeadLetterAttributes DeadLetter::Attributes() const {
   DeadLetterAttributes attributes{.request_id = request_id.ToString()};
   if (!errors.empty()) {
-    attributes.error_message = FirstCharacters(errors.back().error.message, 1024);
+    const AttemptError& last = RUNLET_PLANTED("first-error-sent") ? errors.front() : errors.back();
+    attributes.error_message = FirstCharacters(last.error.message, 1024);
     return attributes;
   }
   switch (condition) {

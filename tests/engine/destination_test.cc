@@ -392,8 +392,11 @@ TEST_CASE("a dead letter has the three attributes of Lambda's message") {
   const std::string euro = "\xE2\x82\xAC";
   std::string text;
   for (int i = 0; i < 400; ++i) text += euro;
-  const auto long_error = [&](std::string_view) -> Answer { return absl::UnavailableError(text); };
-  REQUIRE(engine.Register("f", long_error, {.event_invoke = {.maximum_retry_attempts = 0}}).ok());
+  // The last error is the one that is told.
+  const auto long_error = [&](std::string_view, Context& ctx) -> Answer {
+    return absl::UnavailableError(ctx.attempt() == 1 ? "the first" : text);
+  };
+  REQUIRE(engine.Register("f", long_error, {.event_invoke = {.maximum_retry_attempts = 1}}).ok());
   REQUIRE(engine.Register("zero", Succeed, {.reserved_concurrency = 0}).ok());
   REQUIRE(engine.Post("f", "{}").ok());
   REQUIRE(engine.Post("zero", "{}").ok());
