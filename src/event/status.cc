@@ -7,11 +7,11 @@
 namespace runlet {
 namespace {
 
-constexpr char kFunctionErrorUrl[] = "runlet/function-error";
+constexpr char kFunctionErrorUrl[] = "runlet/error";
 constexpr char kThrownUrl[] = "runlet/thrown";
 constexpr char kReasonUrl[] = "runlet/reason";
-constexpr char kPermanentUrl[] = "runlet/permanent";             // said by whoever returns the Status
-constexpr char kPermanentErrorUrl[] = "runlet/permanent-error";  // said by the handler that failed with it
+constexpr char kPermanentUrl[] = "runlet/no-retry";             // said by whoever returns the Status
+constexpr char kPermanentErrorUrl[] = "runlet/no-retry-error";  // said by the handler that failed with it
 constexpr char kAcceptanceUnknownUrl[] = "runlet/acceptance-unknown";
 
 std::string_view CodeName(absl::StatusCode code) {
