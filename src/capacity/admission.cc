@@ -123,7 +123,7 @@ absl::Status Admission::Reserve(FunctionEntry& function, std::optional<int> rese
 absl::Status Admission::Provision(FunctionEntry& entry, int provisioned) {
   MutexLock lock(&mu_);
   FunctionEntry& function = entry.function;
-  const int before = entry.provisioned.share;
+  const int before = entry.provisioned.share();
   const int reserved = function.reserved.load(std::memory_order_relaxed);
   const int sum = function.provisioned_sum.load(std::memory_order_relaxed) - before + provisioned;
   if (reserved != kUnreserved) {
@@ -147,14 +147,14 @@ absl::Status Admission::Provision(FunctionEntry& entry, int provisioned) {
 }
 
 void Admission::SetAside(Allotment& allotment, int share) {
-  allotment.share = share;
+  allotment.set_share(share);
   if (std::find(set_aside_.begin(), set_aside_.end(), &allotment) == set_aside_.end()) set_aside_.push_back(&allotment);
 }
 
 void Admission::Direct(const FunctionEntry& function) {
   for (FunctionEntry* entry : entries_) {
     if (&entry->function != &function) continue;
-    Allotment& first = entry->provisioned.share > 0 ? entry->provisioned : OnDemand(*entry);
+    Allotment& first = entry->provisioned.share() > 0 ? entry->provisioned : OnDemand(*entry);
     entry->permits.store(&first.permits, std::memory_order_relaxed);
   }
 }
@@ -168,27 +168,27 @@ void Admission::BeginHandingOver() {
 
 bool Admission::HandOver() {
   // First those that shrink; what they hold beyond their share is not free yet.
-  unreserved_.share = limits_.concurrency - set_aside_sum_;
+  unreserved_.set_share(limits_.concurrency - set_aside_sum_);
   const auto shrink = [](Allotment& allotment) {
-    return allotment.permits.set_cap(std::min(allotment.permits.cap(), allotment.share));
+    return allotment.permits.set_cap(std::min(allotment.permits.cap(), allotment.share()));
   };
   int used = shrink(unreserved_);
   for (Allotment* allotment : set_aside_) used += shrink(*allotment);
   int free = std::max(0, limits_.concurrency - used);
   const auto grow = [&free](Allotment& allotment) {
-    const int more = std::min(allotment.share - allotment.permits.cap(), free);
+    const int more = std::min(allotment.share() - allotment.permits.cap(), free);
     allotment.permits.set_cap(allotment.permits.cap() + more);
     free -= more;
-    return allotment.permits.cap() < allotment.share;
+    return allotment.permits.cap() < allotment.share();
   };
   bool waits = false;
   for (Allotment* allotment : set_aside_) waits = grow(*allotment) || waits;
   waits = grow(unreserved_) || waits;
   if (RUNLET_PLANTED("cap-off-by-one")) {
-    for (Allotment* allotment : set_aside_) allotment->permits.set_cap(allotment->share + 1);
+    for (Allotment* allotment : set_aside_) allotment->permits.set_cap(allotment->share() + 1);
   }
   std::erase_if(set_aside_,
-                [](const Allotment* allotment) { return allotment->share == 0 && allotment->permits.taken() == 0; });
+                [](const Allotment* allotment) { return allotment->share() == 0 && allotment->permits.taken() == 0; });
   return waits;
 }
 

@@ -38,7 +38,7 @@ struct AdmissionLimits {
 class Admission {
  public:
   Admission(const AdmissionLimits& limits, const Clock& clock, Executor& executor)
-      : limits_(limits), clock_(clock), executor_(executor), unreserved_{Permits(limits.concurrency), {}} {}
+      : limits_(limits), clock_(clock), executor_(executor), unreserved_(limits.concurrency) {}
 
   // The permit of one execution; without `permits` where the call borrows its caller's.
   struct Permit {

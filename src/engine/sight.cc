@@ -52,7 +52,7 @@ Inspection EngineCore::Inspect() const {
       function.reserved_concurrency = reserved;
     }
     function.reserved_in_use = entry->reserved_part.permits.taken();
-    function.provisioned_concurrency = entry->provisioned.permits.cap();
+    function.provisioned_concurrency = entry->provisioned.share();
     function.provisioned_in_use = entry->provisioned.permits.taken();
     function.abandoned = entry->abandoned.load(std::memory_order_relaxed);
     function.waiting = delivery_.waiting(*entry);

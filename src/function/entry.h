@@ -55,10 +55,18 @@ struct Code {
 };
 
 // Permits that are set aside for some.
-struct Allotment {
-  Permits permits{0};
-  RateLimit rate = {};
-  int share = 0;  // how many there are to be, once others have given them back; guarded by Admission
+class Allotment {
+ public:
+  explicit Allotment(int cap = 0) : permits(cap) {}
+
+  Permits permits;
+  RateLimit rate;
+  // How many there are to be, once others have given them back. Set by Admission alone.
+  int share() const { return share_.load(std::memory_order_relaxed); }
+  void set_share(int share) { share_.store(share, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<int> share_{0};
 };
 
 inline constexpr int kUnreserved = -1;

@@ -52,6 +52,7 @@ class World {
         hangs_(Flip()),
         changes_(Flip()),
         throws_(Flip()),
+        versions_(Flip()),
         cooperative_(!hangs_ && Flip()),
         sink_(std::make_shared<FlakySink>(draws_)),
         sim_(Options(seed)) {
@@ -73,6 +74,11 @@ class World {
   bool Flip() { return random_.OneIn(2); }
   static std::string Name(int i) { return "f" + std::to_string(i); }
   std::string AnyName() { return Name(static_cast<int>(random_.Below(kFunctions))); }
+  // Of versions and aliases that there may be or not.
+  static std::string AnyQualifier(Random& random) {
+    constexpr std::string_view kAll[] = {":1", ":2", ":3", ":live", ":next", ":$LATEST", ""};
+    return std::string(kAll[random.Below(std::size(kAll))]);
+  }
   static absl::Duration Below(Random& random, absl::Duration limit) {
     return absl::Nanoseconds(
         static_cast<std::int64_t>(random.Below(static_cast<std::uint64_t>(absl::ToInt64Nanoseconds(limit)))));
@@ -115,11 +121,13 @@ class World {
   }
   Answer Serve(Context& ctx);
   void Act();
+  void Release(const std::string& name);
 
   Random draws_;   // of handlers, in the order in which they run
   Random random_;  // of the program
   const bool nests_, hangs_, changes_;
   [[maybe_unused]] const bool throws_;  // not where exceptions are off
+  const bool versions_;
   const bool cooperative_;
   const std::shared_ptr<FlakySink> sink_;
   std::vector<std::string> violations_;
@@ -135,7 +143,8 @@ Answer World::Serve(Context& ctx) {
     }
   }
   if (nests_) {
-    const std::string name = Name(static_cast<int>(draws_.Below(kFunctions)));
+    std::string name = Name(static_cast<int>(draws_.Below(kFunctions)));
+    if (versions_) name += AnyQualifier(draws_);
     InvokeOptions options;
     if (draws_.OneIn(3)) options.wait_for_capacity = Below(draws_, absl::Seconds(2));
     if (draws_.OneIn(3)) options.timeout = Below(draws_, absl::Seconds(2));
@@ -159,13 +168,37 @@ Answer World::Serve(Context& ctx) {
   return "done";
 }
 
+void World::Release(const std::string& name) {
+  const std::string qualified = name + AnyQualifier(random_);
+  Alias alias;
+  alias.name = Flip() ? "live" : "next";
+  alias.version = random_.OneIn(4) ? "$LATEST" : std::to_string(1 + random_.Below(3));
+  if (Flip()) {
+    alias.additional_version = std::to_string(1 + random_.Below(3));
+    alias.additional_weight = random_.Unit();
+  }
+  switch (random_.Below(8)) {
+    case 0:
+    case 1: (void)engine().PublishVersion(name).ok(); break;
+    case 2: (void)engine().CreateAlias(name, alias).ok(); break;
+    case 3: (void)engine().UpdateAlias(name, alias).ok(); break;
+    case 4:
+    case 5: (void)engine().SetProvisionedConcurrency(qualified, static_cast<int>(random_.Below(4))).ok(); break;
+    case 6:
+      if (QualifiedName(qualified).qualifier != "") (void)engine().Remove(qualified).ok();
+      break;
+    default: (void)engine().SetEventInvokeConfig(qualified, Config(name[1] - '0').event_invoke).ok();
+  }
+}
+
 void World::Act() {
-  const std::string name = AnyName();
+  const std::string base = AnyName();
+  const std::string name = versions_ ? base + AnyQualifier(random_) : base;
   const int function = name[1] - '0';
   InvokeOptions options;
   if (random_.OneIn(4)) options.wait_for_capacity = Below(random_, absl::Seconds(2));
   if (random_.OneIn(4)) options.timeout = Below(random_, absl::Seconds(2));
-  switch (random_.Below(16)) {
+  switch (random_.Below(18)) {
     case 0:
     case 1: (void)engine().Invoke(name, "{}", options).ok(); break;
     case 2:
@@ -188,18 +221,22 @@ void World::Act() {
       break;
     case 10: sim_.FailNext(name, absl::UnavailableError("planned"), 1 + static_cast<int>(random_.Below(4))); break;
     case 11:
-      if (changes_) (void)engine().Replace(name, Handler(), Config(function)).ok();
+      if (changes_) (void)engine().Replace(base, Handler(), Config(function)).ok();
       break;
     case 12:
       if (changes_ && random_.OneIn(3)) {
-        (void)engine().Remove(name).ok();
+        (void)engine().Remove(base).ok();
         if (Flip()) sim_.AdvanceBy(Below(random_, absl::Seconds(10)));
-        (void)engine().Register(name, Handler(), Config(function)).ok();
+        (void)engine().Register(base, Handler(), Config(function)).ok();
       }
       break;
     case 13:
       (void)engine().dead_letters().RedriveAll({.function = name});
       if (random_.OneIn(4)) engine().dead_letters().Purge({.function = name});
+      break;
+    case 14:
+    case 15:
+      if (versions_) Release(base);
       break;
     default: (void)engine().Post(name, "{}").ok();
   }
@@ -210,6 +247,12 @@ void World::CheckNothingIsLost() {
   CHECK(stats.accepted == stats.ended + stats.ready + stats.delayed + stats.running);
   // Nothing waits for ever: where a permit is lost to a handler that hangs, events grow too old.
   CHECK(stats.ready + stats.delayed + stats.running == 0);
+  if (!hangs_) {
+    int in_use = 0;
+    for (const FunctionInspection& each : engine().Inspect().functions)
+      in_use += each.reserved_in_use + each.provisioned_in_use;
+    CHECK(in_use + engine().Inspect().unreserved_in_use == 0);
+  }
 
   (void)engine().PostAll("f3", std::vector<std::string>(5, "{}")).ok();
   (void)engine().Post("f4", "{}").ok();

@@ -503,6 +503,20 @@ TEST_CASE("more than there is cannot be provisioned, and nothing for $LATEST") {
   CHECK(engine.Register("g", HoldOneSecond, {.reserved_concurrency = 3}).ok());
 }
 
+TEST_CASE("what is provisioned under load comes as others give it back, and is told from the first") {
+  Simulation sim({.engine = {.concurrency = 2}});
+  Engine& engine = sim.engine();
+  REQUIRE(engine.Register("f", HoldOneSecond).ok());
+  REQUIRE(engine.PublishVersion("f").ok());
+  std::vector<Future<std::string>> crowd = StartMany(engine, "f", 2);
+  REQUIRE(engine.SetProvisionedConcurrency("f:1", 2).ok());
+  CHECK(engine.Inspect().functions.at(1).provisioned_concurrency == 2);
+  CHECK(Taken(StartMany(engine, "f:1", 1)) == 0);
+  CHECK(Taken(std::move(crowd)) == 2);
+  CHECK(Taken(StartMany(engine, "f", 1)) == 0);
+  CHECK(Taken(StartMany(engine, "f:1", 3)) == 2);
+}
+
 TEST_CASE("events take what is provisioned for their alias though others' calls hold all the rest") {
   Simulation sim({.engine = {.concurrency = 3}});
   Engine& engine = sim.engine();
