@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "base/planted.h"
 #include "event/status_marks.h"
@@ -28,12 +29,13 @@ Admission::Permit Admission::AdmitBefore(const FunctionEntry& entry, bool nested
 }
 
 absl::Status Admission::Refusal(const FunctionEntry& entry) const {
-  if (entry.abandoned.load(std::memory_order_relaxed) != 0 && AtAbandonedLimit()) {
+  if (entry.function.abandoned.load(std::memory_order_relaxed) != 0 && AtAbandonedLimit()) {
     return Refused(
         absl::StatusCode::kResourceExhausted, reason::kAbandonedExecutionLimitExceeded,
         fmt::format("function \"{}\": {} of its executions overran and have not returned, and the engine has replaced "
                     "{} of {} such threads",
-                    entry.name, entry.abandoned.load(std::memory_order_relaxed), abandoned(), limits_.max_abandoned));
+                    entry.name, entry.function.abandoned.load(std::memory_order_relaxed), abandoned(),
+                    limits_.max_abandoned));
   }
   if (IsUnreserved(entry)) {
     const int cap = unreserved_.permits.cap();
@@ -53,6 +55,18 @@ Admission::Permit Admission::SpillOver(const FunctionEntry& entry, const Permits
   if (nested && &on_demand == &unreserved_.permits) return {true, nullptr};
   if (!on_demand.TryEnter()) return {};
   return {true, &on_demand};
+}
+
+bool Admission::TryOnDemandInstead(FunctionEntry& entry, bool nested, Permit* permit) {
+  if (permit->permits != &entry.provisioned.permits) return false;
+  const Permit instead = SpillOver(entry, *permit->permits, nested);
+  if (!instead.admitted) return false;
+  if (!KeepsRate(entry, instead)) {
+    Leave(instead);
+    return false;
+  }
+  Leave(std::exchange(*permit, instead));
+  return true;
 }
 
 bool Admission::WithinRate(FunctionEntry& entry, Permit permit) {
@@ -82,8 +96,7 @@ absl::Status Admission::RateRefusal(const FunctionEntry& entry, Permit permit) c
 
 void Admission::Add(FunctionEntry& entry) {
   MutexLock lock(&mu_);
-  entries_.push_back(&entry);
-  entry.permits.store(&OnDemand(entry).permits, std::memory_order_relaxed);
+  Direct(entry);
 }
 
 absl::Status Admission::CheckFree(const FunctionEntry& entry, std::string_view setting, int wanted, int others) const {
@@ -116,6 +129,7 @@ absl::Status Admission::Reserve(FunctionEntry& function, std::optional<int> rese
   function.reserved.store(reserved.value_or(kUnreserved), std::memory_order_relaxed);
   SetAside(function.reserved_part, wanted - provisioned);
   Direct(function);
+  for (FunctionEntry* entry : function.qualified) Direct(*entry);
   BeginHandingOver();
   return absl::OkStatus();
 }
@@ -141,7 +155,7 @@ absl::Status Admission::Provision(FunctionEntry& entry, int provisioned) {
   }
   function.provisioned_sum.store(sum, std::memory_order_relaxed);
   SetAside(entry.provisioned, provisioned);
-  Direct(function);
+  Direct(entry);
   BeginHandingOver();
   return absl::OkStatus();
 }
@@ -151,12 +165,9 @@ void Admission::SetAside(Allotment& allotment, int share) {
   if (std::find(set_aside_.begin(), set_aside_.end(), &allotment) == set_aside_.end()) set_aside_.push_back(&allotment);
 }
 
-void Admission::Direct(const FunctionEntry& function) {
-  for (FunctionEntry* entry : entries_) {
-    if (&entry->function != &function) continue;
-    Allotment& first = entry->provisioned.share() > 0 ? entry->provisioned : OnDemand(*entry);
-    entry->permits.store(&first.permits, std::memory_order_relaxed);
-  }
+void Admission::Direct(FunctionEntry& entry) const {
+  Allotment& first = entry.provisioned.share() > 0 ? entry.provisioned : OnDemand(entry);
+  entry.permits.store(&first.permits, std::memory_order_relaxed);
 }
 
 void Admission::BeginHandingOver() {
@@ -197,7 +208,7 @@ void Admission::EndHandingOver() {
 }
 
 bool Admission::Abandon(FunctionEntry& entry) {
-  entry.abandoned.fetch_add(1, std::memory_order_relaxed);
+  entry.function.abandoned.fetch_add(1, std::memory_order_relaxed);
   int before = abandoned_.load(std::memory_order_relaxed);
   do {
     if (before >= limits_.max_abandoned) return false;
@@ -206,7 +217,7 @@ bool Admission::Abandon(FunctionEntry& entry) {
 }
 
 void Admission::ComeBack(FunctionEntry& entry, bool written_off) {
-  entry.abandoned.fetch_sub(1, std::memory_order_relaxed);
+  entry.function.abandoned.fetch_sub(1, std::memory_order_relaxed);
   if (written_off) abandoned_.fetch_sub(1, std::memory_order_relaxed);
   Changed();
 }

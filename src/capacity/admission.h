@@ -48,13 +48,13 @@ class Admission {
 
   // Before any other call.
   void set_listener(CapacityListener* listener) { listener_ = listener; }
-  // Before any other call for `entry`. Once; that of its function first.
+  // Before any other call for `entry`, whenever it is registered.
   void Add(FunctionEntry& entry) RUNLET_EXCLUDES(mu_);
 
   // Never waits. `nested`: a handler is the caller, and is suspended meanwhile; its own permit stands for one of the
   // unreserved.
   [[nodiscard]] Permit TryAdmit(const FunctionEntry& entry, bool nested) {
-    if (entry.abandoned.load(std::memory_order_relaxed) != 0 && AtAbandonedLimit()) return {};
+    if (entry.function.abandoned.load(std::memory_order_relaxed) != 0 && AtAbandonedLimit()) return {};
     Permits* const permits = entry.permits.load(std::memory_order_relaxed);
     if (nested && permits == &unreserved_.permits) return {true, nullptr};
     if (!permits->TryEnter()) [[unlikely]]
@@ -68,11 +68,15 @@ class Admission {
     return WithinRate(entry, permit);
   }
   absl::Status RateRefusal(const FunctionEntry& entry, Permit permit) const;
+  // In exchange for a provisioned permit whose rate is used up: one of those on demand, within their rate. False: the
+  // permit stays as it is.
+  [[nodiscard]] bool TryOnDemandInstead(FunctionEntry& entry, bool nested, Permit* permit);
   // Whether TryAdmit would admit a call that is not nested.
   bool HasRoom(const FunctionEntry& entry) const {
-    return (entry.abandoned.load(std::memory_order_relaxed) == 0 || !AtAbandonedLimit()) &&
+    return (entry.function.abandoned.load(std::memory_order_relaxed) == 0 || !AtAbandonedLimit()) &&
            (HasProvisionedRoom(entry) || OnDemand(entry).permits.has_room());
   }
+  bool HasProvisionedRoom(const FunctionEntry& entry) const { return entry.provisioned.permits.has_room(); }
   // Whether calls try permits first that are set aside, and so have threads set aside for them.
   bool HasSetAside(const FunctionEntry& entry) const {
     return entry.permits.load(std::memory_order_relaxed) != &unreserved_.permits;
@@ -167,13 +171,12 @@ class Admission {
   }
   // All that was provisioned for `entry` is in use, or nothing is.
   [[gnu::cold]] Permit SpillOver(const FunctionEntry& entry, const Permits& full, bool nested);
-  bool HasProvisionedRoom(const FunctionEntry& entry) const { return entry.provisioned.permits.has_room(); }
   // InvalidArgument where `more` permits than are free would be set aside for `entry`.
   absl::Status CheckFree(const FunctionEntry& entry, std::string_view setting, int wanted, int others) const
       RUNLET_REQUIRES(mu_);
   void SetAside(Allotment& allotment, int share) RUNLET_REQUIRES(mu_);
-  // To whom the calls of `function` and its versions and aliases go, after it was changed.
-  void Direct(const FunctionEntry& function) RUNLET_REQUIRES(mu_);
+  // Which permits the calls of `entry` try first.
+  void Direct(FunctionEntry& entry) const RUNLET_REQUIRES(mu_);
   void BeginHandingOver() RUNLET_REQUIRES(mu_);
   // Gives each its share as far as the permits are not held by others. True: some are yet to come.
   bool HandOver() RUNLET_REQUIRES(mu_);
@@ -199,7 +202,6 @@ class Admission {
   std::atomic<bool> handing_over_{false};
   mutable Mutex mu_;
   int set_aside_sum_ RUNLET_GUARDED_BY(mu_) = 0;
-  std::vector<FunctionEntry*> entries_ RUNLET_GUARDED_BY(mu_);
   // Those that have permits set aside, or had and have not been given them all back.
   std::vector<Allotment*> set_aside_ RUNLET_GUARDED_BY(mu_);
 };

@@ -105,7 +105,9 @@ void ElasticPool::Post(Work& work) {
 }
 
 bool ElasticPool::MayGrow() const {
-  return static_cast<int>(threads_.size()) < max_threads_ + extra_threads_.load(std::memory_order_relaxed);
+  // Reserved work that still runs of what was set aside for it takes no thread from the others.
+  const int extra = std::max(extra_threads_.load(std::memory_order_relaxed), running_reserved_);
+  return static_cast<int>(threads_.size()) < max_threads_ + extra;
 }
 
 Instant ElasticPool::WatchForStuck() {
@@ -203,14 +205,14 @@ Work* ElasticPool::Take(Thread& thread) {
   Line& line = reserved_.head != nullptr ? reserved_ : others_;
   thread.busy = true;
   thread.on_others = &line == &others_;
-  if (thread.on_others) ++running_others_;
+  ++(thread.on_others ? running_others_ : running_reserved_);
   ++taken_;
   return std::exchange(line.head, line.head->next);
 }
 
 void ElasticPool::EndWork(Thread& thread) {
-  thread.busy = false;
-  if (std::exchange(thread.on_others, false)) --running_others_;
+  if (!std::exchange(thread.busy, false)) return;
+  --(std::exchange(thread.on_others, false) ? running_others_ : running_reserved_);
 }
 
 void ElasticPool::Leave(Thread& thread) {
@@ -262,7 +264,7 @@ Worker* ElasticPool::CurrentWorker() {
 
 void ElasticPool::StopCounting(Thread& thread) {
   thread.written_off = true;
-  if (std::exchange(thread.on_others, false)) --running_others_;
+  EndWork(thread);
   ++left_behind_;
   if (keep_alive_) thread.keep_alive = keep_alive_();
   thread.place->release();

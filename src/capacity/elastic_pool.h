@@ -84,7 +84,8 @@ class ElasticPool final : public Executor, private Alarm {
   };
   Line reserved_ RUNLET_GUARDED_BY(mu_);
   Line others_ RUNLET_GUARDED_BY(mu_);
-  int running_others_ RUNLET_GUARDED_BY(mu_) = 0;  // threads busy with other than reserved work
+  int running_reserved_ RUNLET_GUARDED_BY(mu_) = 0;  // threads busy with reserved work,
+  int running_others_ RUNLET_GUARDED_BY(mu_) = 0;    // ... with other
   int idle_ RUNLET_GUARDED_BY(mu_) = 0;
   bool waking_ RUNLET_GUARDED_BY(mu_) = false;  // one idle thread is on its way: no need to wake another yet
   bool detached_ RUNLET_GUARDED_BY(mu_) = false;

@@ -57,6 +57,10 @@ class alignas(64) Slot {
     LightFence();
     return entry.code.load(kLightLoadOrder) != code;
   }
+  // Whether the code that is protected here has been replaced.
+  bool outdated(const FunctionEntry& entry) const {
+    return code_.load(std::memory_order_relaxed) != entry.code.load(std::memory_order_acquire);
+  }
   const Code* protected_code() const { return code_.load(std::memory_order_seq_cst); }
 
   // While the holder accepts an event. Between the two it looks whether the engine is open, and accepts only then;

@@ -55,12 +55,45 @@ void Delivery::PostPump(Lane& lane) {
 }
 
 void Delivery::SpillOver(Lane& lane) {
+  {
+    MutexLock lock(&mu_);
+    if (!std::exchange(lane.spilled, true)) {
+      spilled_.fetch_add(1, std::memory_order_seq_cst);
+      wiring_.admission.StartListening();
+    }
+  }
+  // One may have come back before anybody listened.
+  WakeSpilled();
   if (lane.spill_pending.exchange(true, std::memory_order_seq_cst)) return;
   wiring_.executor.Post(*new Pump(*this, lane, lane.spill_pending));
 }
 
+void Delivery::ForgetSpilled(Lane& lane) {
+  MutexLock lock(&mu_);
+  if (!std::exchange(lane.spilled, false)) return;
+  spilled_.fetch_sub(1, std::memory_order_seq_cst);
+  wiring_.admission.StopListening();
+}
+
+void Delivery::WakeSpilled() {
+  std::vector<Lane*> lanes;
+  {
+    MutexLock lock(&mu_);
+    for (const auto& lane : lanes_) {
+      if (lane->spilled && wiring_.admission.HasProvisionedRoom(lane->entry)) lanes.push_back(lane.get());
+    }
+  }
+  for (Lane* lane : lanes) {
+    ForgetSpilled(*lane);
+    Wake(*lane);
+  }
+}
+
 void Delivery::WakeAnew(Lane& lane) {
+  ForgetSpilled(lane);
   RecallClaimed(lane);
+  // A turn for nothing would hold a permit that a call may want.
+  if (!lane.pending.load(std::memory_order_seq_cst) && queue_.waiting(lane.entry).ready == 0) return;
   lane.pending.store(true, std::memory_order_seq_cst);
   PostPump(lane);
 }
@@ -101,6 +134,7 @@ void Delivery::TurnedAway(Lane& lane) {
     if (gate.active.load(std::memory_order_seq_cst) > 0) {
       if (std::find(gate.starved.begin(), gate.starved.end(), &lane) == gate.starved.end()) {
         gate.starved.push_back(&lane);
+        gate.waiting.fetch_add(1, std::memory_order_seq_cst);
         if (&gate != &shared_gate_) starved_alone_.fetch_add(1, std::memory_order_seq_cst);
         wiring_.admission.StartListening();
       }
@@ -108,11 +142,11 @@ void Delivery::TurnedAway(Lane& lane) {
     }
   }
   if (waits) {
-    if (wiring_.admission.HasRoom(lane.entry)) WakeStarved(gate);
+    if (wiring_.admission.HasRoom(lane.entry)) WakeStarved(gate, Whom::kFirst);
     return;
   }
   // Nobody is in the gate who would wake the lanes that wait there.
-  WakeStarved(gate);
+  WakeStarved(gate, Whom::kFirst);
   // Calls from outside hold all permits: the events back off, as on Lambda.
   SlotHold slot(wiring_.slots);
   std::array<EventRef, Batch::kMax> events;
@@ -156,35 +190,36 @@ void Delivery::TurnedAway(Lane& lane) {
 }
 
 void Delivery::OnCapacity() {
-  // What came free may be provisioned for one that is not the first in line.
-  WakeStarved(shared_gate_, true);
+  // What came free may be provisioned for one that is not the first in line. Who gets one wakes the next.
+  WakeStarved(shared_gate_, Whom::kFirstWithRoom);
+  if (spilled_.load(std::memory_order_seq_cst) != 0) WakeSpilled();
   if (starved_alone_.load(std::memory_order_seq_cst) == 0) return;
   std::vector<Lane*> lanes;
   {
     MutexLock lock(&mu_);
     for (const auto& lane : lanes_) lanes.push_back(lane.get());
   }
-  for (Lane* lane : lanes) WakeStarved(lane->own_gate, true);
+  for (Lane* lane : lanes) WakeStarved(lane->own_gate, Whom::kFirstWithRoom);
 }
 
 void Delivery::LeaveGate(Gate& gate) {
   gate.active.fetch_sub(1, std::memory_order_seq_cst);
-  WakeStarved(gate);
+  WakeStarved(gate, Whom::kFirst);
 }
 
-void Delivery::WakeStarved(Gate& gate, bool by_room) {
+void Delivery::WakeStarved(Gate& gate, Whom whom) {
   Lane* next = nullptr;
   {
     MutexLock lock(&gate.mu);
-    if (!gate.starved.empty()) {
-      auto first = gate.starved.begin();
-      if (by_room) {
-        first = std::find_if(first, gate.starved.end(),
-                             [this](const Lane* lane) { return wiring_.admission.HasRoom(lane->entry); });
-        if (first == gate.starved.end()) first = gate.starved.begin();
-      }
+    auto first = gate.starved.begin();
+    if (whom == Whom::kFirstWithRoom) {
+      first = std::find_if(first, gate.starved.end(),
+                           [this](const Lane* lane) { return wiring_.admission.HasRoom(lane->entry); });
+    }
+    if (first != gate.starved.end()) {
       next = *first;
       gate.starved.erase(first);
+      gate.waiting.fetch_sub(1, std::memory_order_seq_cst);
       if (&gate != &shared_gate_) starved_alone_.fetch_sub(1, std::memory_order_seq_cst);
       wiring_.admission.StopListening();
     }

@@ -45,8 +45,10 @@ class Delivery final : public QueueListener, public CapacityListener {
 
   // Does what is due; returns when to call again.
   Instant Advance(Instant now);
-  // Ends the waiting events of a function that was removed.
-  void EndWaiting(FunctionEntry& entry, const EventInvokeConfig* sinks);
+  // Takes what waits for a function that is being removed.
+  std::vector<EventRef> TakeWaiting(const FunctionEntry& entry);
+  // ... and ends it.
+  void EndRemoved(std::vector<EventRef> events, const EventInvokeConfig* sinks);
   // Ends as Parked what waits, and what is still claimed; hands it to `parked`. Returns how many.
   std::size_t ParkAll(const std::function<void(const DeadLetter&)>& parked);
   // Ends the event, if it waits, as Cancelled. False when it does not wait.
@@ -80,8 +82,9 @@ class Delivery final : public QueueListener, public CapacityListener {
   void RecallClaimed() RUNLET_EXCLUDES(mu_);
   bool RecallClaimed(Lane& lane);
   void PostPump(Lane& lane);
-  // For events beyond what is provisioned: in the line of those who have no thread set aside.
-  void SpillOver(Lane& lane);
+  // For events beyond what is provisioned: in the line of those who have no thread set aside. The next in the other
+  // line comes once a permit has come back.
+  void SpillOver(Lane& lane) RUNLET_EXCLUDES(mu_);
   Gate& GateOf(Lane& lane) {
     return wiring_.admission.IsUnreserved(lane.entry) ? shared_gate_ : lane.entry.function.lane->own_gate;
   }
@@ -114,8 +117,12 @@ class Delivery final : public QueueListener, public CapacityListener {
   // A pump found no permit free.
   void TurnedAway(Lane& lane);
   void LeaveGate(Gate& gate);
-  // The first lane that waits there; `by_room`: rather the first of those that have room.
-  void WakeStarved(Gate& gate, bool by_room = false);
+  enum class Whom { kFirst, kFirstWithRoom };
+  // Wakes one lane that waits there, if one does (and has room).
+  void WakeStarved(Gate& gate, Whom whom);
+  // Wakes those whose provisioned permits have come back.
+  void WakeSpilled() RUNLET_EXCLUDES(mu_);
+  void ForgetSpilled(Lane& lane) RUNLET_EXCLUDES(mu_);
   std::shared_ptr<const EventInvokeConfig> SinksOf(const FunctionEntry& entry);
   static Activity About(const Event& event, Activity::Kind kind, Instant at);
 
@@ -128,6 +135,7 @@ class Delivery final : public QueueListener, public CapacityListener {
   SinkFeed feed_;
   Gate shared_gate_;
   std::atomic<int> starved_alone_{0};  // lanes that wait in their own gates
+  std::atomic<int> spilled_{0};        // lanes that wait for what is provisioned for them
   Mutex mu_;
   std::vector<std::unique_ptr<Lane>> lanes_ RUNLET_GUARDED_BY(mu_);
 };

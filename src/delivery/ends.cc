@@ -85,6 +85,9 @@ Settlement Delivery::Decide(EventRef event, std::uint64_t fence, const Code& cod
   if (IsPermanent(status)) return End(std::move(event), fence, Condition::kNotRetryable);
   if (event->attempts > config.maximum_retry_attempts + (RUNLET_PLANTED("one-attempt-more") ? 1 : 0))
     return End(std::move(event), fence, Condition::kRetriesExhausted);
+  // As those that waited when it was removed, and told to the same.
+  if (static_cast<const FunctionEntry&>(*event->function).code.load(std::memory_order_relaxed) == nullptr)
+    return End(std::move(event), fence, Condition::kFunctionRemoved);
   const Instant due = now.After(RetryWaitNs(config.retry_policy, event->attempts, random));
   // Lambda looks ahead: an event that would be too old at its next attempt is given up now.
   if (due >= event->expires) return End(std::move(event), fence, Condition::kEventAgeExceeded);
@@ -183,17 +186,21 @@ void Delivery::EndExpired(Instant now) {
   }
 }
 
-void Delivery::EndWaiting(FunctionEntry& entry, const EventInvokeConfig* sinks) {
+std::vector<EventRef> Delivery::TakeWaiting(const FunctionEntry& entry) {
+  std::vector<EventRef> taken;
   std::array<EventRef, Batch::kMax> events;
-  for (;;) {
-    const std::size_t claimed = queue_.ClaimWaiting(entry, events);
-    if (claimed == 0) return;
-    SlotHold slot(wiring_.slots);
-    for (std::size_t i = 0; i < claimed; ++i) {
-      const std::uint64_t fence = events[i]->fence;
-      Settlement settlement = End(std::move(events[i]), fence, Condition::kFunctionRemoved);
-      Settle({&settlement, 1}, wiring_.clock.Now(), sinks, *slot);
-    }
+  while (const std::size_t claimed = queue_.ClaimWaiting(entry, events)) {
+    for (std::size_t i = 0; i < claimed; ++i) taken.push_back(std::move(events[i]));
+  }
+  return taken;
+}
+
+void Delivery::EndRemoved(std::vector<EventRef> events, const EventInvokeConfig* sinks) {
+  SlotHold slot(wiring_.slots);
+  for (EventRef& event : events) {
+    const std::uint64_t fence = event->fence;
+    Settlement settlement = End(std::move(event), fence, Condition::kFunctionRemoved);
+    Settle({&settlement, 1}, wiring_.clock.Now(), sinks, *slot);
   }
 }
 
@@ -201,6 +208,7 @@ std::size_t Delivery::ParkAll(const std::function<void(const DeadLetter&)>& park
   std::size_t count = 0;
   std::array<EventRef, Batch::kMax> events;
   const Instant now = wiring_.clock.Now();
+  RecallClaimed();
   for (const bool waiting : {true, false}) {
     while (const std::size_t claimed = waiting
                                            ? queue_.ClaimExpired(events, now, !RUNLET_PLANTED("drain-forgets-waiting"))

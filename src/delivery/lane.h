@@ -16,7 +16,8 @@ class Pump;
 
 // Functions that share permits wait for each other here, instead of backing off as if calls from outside held them.
 struct Gate {
-  std::atomic<int> active{0};  // pumps that hold one of the permits
+  std::atomic<int> active{0};   // pumps that hold one of the permits
+  std::atomic<int> waiting{0};  // lanes in `starved`
   Mutex mu;
   std::deque<Lane*> starved RUNLET_GUARDED_BY(mu);
 };
@@ -35,6 +36,8 @@ class Lane {
   }
   // Smoothed time from claim to outcome of one event.
   std::atomic<std::int64_t> mean_ns{0};
+  // Waits for a permit of those that are provisioned for it; guarded by Delivery.
+  bool spilled = false;
   Gate own_gate;  // of a function itself, for all that share its reserved concurrency while it has any
 
   Mutex mu;

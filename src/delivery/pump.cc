@@ -37,6 +37,9 @@ void Pump::Run() {
     delivery_.SpillOver(lane_);
     return Drop();
   }
+  // Several permits may have come free at once, and one lane alone been woken.
+  if (gate_->waiting.load(std::memory_order_seq_cst) != 0) [[unlikely]]
+    delivery_.WakeStarved(*gate_, Delivery::Whom::kFirstWithRoom);
   {
     MutexLock lock(&lane_.mu);
     lane_.pumps.push_back(this);
@@ -197,6 +200,11 @@ bool Pump::RunEvent(EventRef event) {
   invocation.deadline = started.After(code->timeout_ns);
   timeout_ns = code->timeout_ns;
   worker = code->release_on_overrun ? w.executor.CurrentWorker() : nullptr;
+  // It may have been claimed for code whose runs can be taken away. What ends before it must not wait for it either.
+  if (!code->release_on_overrun && w.executor.can_write_off()) {
+    Flush(*slot, now_);
+    delivery_.queue_.Extend({&event_, 1}, kLeaseWithoutEnd);
+  }
   invoker->Begin(*this);
   meter->AddAsyncAge(RUNLET_PLANTED("age-since-due") ? started.Since(event_->not_before) : started.Since(accepted_));
   if (event_->attempts > 1) meter->retries.Add(1);

@@ -154,6 +154,10 @@ absl::StatusOr<std::unique_ptr<Code>> ControlPlane::AliasCode(std::string_view f
     code->additional_weight = RUNLET_PLANTED("weights-swapped") ? 1 - alias.additional_weight : alias.additional_weight;
   }
   const bool own = before != nullptr && before->own_event_invoke;
+  if (own) {
+    const std::string name = fmt::format("{}:{}", function, alias.name);
+    if (absl::Status told = CheckEventInvoke(name, before->config.event_invoke, code->handler); !told.ok()) return told;
+  }
   code = WithEventInvoke(*code, own ? before->config.event_invoke : code->config.event_invoke);
   code->own_event_invoke = own;
   return code;
@@ -161,32 +165,42 @@ absl::StatusOr<std::unique_ptr<Code>> ControlPlane::AliasCode(std::string_view f
 
 FunctionEntry& ControlPlane::EntryFor(std::string_view name) {
   FunctionEntry& entry = w_.registry.FindOrAdd(name);
-  if (entry.lane == nullptr) {
-    w_.admission.Add(entry);
-    w_.delivery.AddLane(entry);
-  }
+  w_.admission.Add(entry);
+  if (entry.lane == nullptr) w_.delivery.AddLane(entry);
   return entry;
 }
 
 void ControlPlane::SetCode(FunctionEntry& entry, std::unique_ptr<Code> code, Replaced* replaced) {
+  const bool registered = code != nullptr;
   const Code* const old = entry.code.exchange(code.release(), std::memory_order_seq_cst);
+  if (registered) entry.known.store(true, std::memory_order_relaxed);
   if (old != nullptr) replaced->push_back(old);
+  if (entry.qualifier.empty() || registered == (old != nullptr)) return;
+  std::vector<FunctionEntry*>& qualified = entry.function.qualified;
+  registered ? qualified.push_back(&entry) : (void)std::erase(qualified, &entry);
+}
+
+std::vector<FunctionEntry*> ControlPlane::AliasesOfLatest(const FunctionEntry& function) const {
+  std::vector<FunctionEntry*> aliases = function.qualified;
+  std::erase_if(aliases, [](const FunctionEntry* entry) {
+    return LockedCode(*entry)->version != kLatest || RUNLET_PLANTED("alias-stays-behind");
+  });
+  return aliases;
+}
+
+absl::Status ControlPlane::CheckFollowers(const FunctionEntry& function, const Handler& handler) const {
+  for (const FunctionEntry* alias : AliasesOfLatest(function)) {
+    absl::Status told = CheckEventInvoke(alias->name, LockedCode(*alias)->config.event_invoke, handler);
+    if (!told.ok()) return told;
+  }
+  return absl::OkStatus();
 }
 
 void ControlPlane::FollowLatest(const FunctionEntry& function, Replaced* replaced) {
-  if (RUNLET_PLANTED("alias-stays-behind")) return;
-  for (FunctionEntry* entry : Qualified(function)) {
-    const Code* const code = LockedCode(*entry);
-    if (code == nullptr || !IsAlias(*entry) || code->version != kLatest) continue;
+  for (FunctionEntry* entry : AliasesOfLatest(function)) {
     const Alias alias{.name = std::string(entry->qualifier), .version = std::string(kLatest)};
-    SetCode(*entry, *AliasCode(function.name, alias, code), replaced);
+    SetCode(*entry, *AliasCode(function.name, alias, LockedCode(*entry)), replaced);
   }
-}
-
-std::vector<FunctionEntry*> ControlPlane::Qualified(const FunctionEntry& function) const {
-  std::vector<FunctionEntry*> all = w_.registry.All();
-  std::erase_if(all, [&](const FunctionEntry* entry) { return &entry->function != &function; });
-  return all;
 }
 
 void ControlPlane::Retire(const Replaced& replaced) {
@@ -204,9 +218,13 @@ void ControlPlane::Tell(Activity::Kind kind, const FunctionEntry& entry) const {
 void ControlPlane::TellReplaced(FunctionEntry& entry) {
   Tell(Activity::Kind::kReplaced, entry);
   w_.admission.Changed();
-  for (FunctionEntry* each : Qualified(entry.function)) {
-    if (each->lane != nullptr) w_.delivery.WakeAnew(*each->lane);
+  std::vector<FunctionEntry*> touched;
+  {
+    MutexLock lock(&mu_);
+    touched = entry.function.qualified;
   }
+  touched.push_back(&entry.function);
+  for (FunctionEntry* each : touched) w_.delivery.WakeAnew(*each->lane);
 }
 
 // ---- functions ----
@@ -222,6 +240,7 @@ absl::Status ControlPlane::Publish(std::string_view name, Handler handler, Funct
     if (!existing && registered)
       return absl::AlreadyExistsError(fmt::format("function \"{}\" is registered already", name));
     entry = &EntryFor(name);
+    if (absl::Status followers = CheckFollowers(*entry, handler); !followers.ok()) return followers;
     if (absl::Status status = w_.admission.Reserve(*entry, config.reserved_concurrency); !status.ok()) return status;
     SetExtraThreads();
     std::unique_ptr<Code> code = MakeCode(std::move(handler), std::move(config), kLatest);
@@ -272,6 +291,10 @@ absl::Status ControlPlane::SetProvisionedConcurrency(std::string_view name, int 
           "function \"{}\": concurrency is provisioned for published versions and their aliases, not for $LATEST",
           name));
     }
+    if (code->additional != nullptr) {
+      return absl::InvalidArgumentError(
+          fmt::format("function \"{}\": concurrency cannot be provisioned for an alias of two versions", name));
+    }
     entry = w_.registry.Find(name);
     if (absl::Status status = w_.admission.Provision(*entry, provisioned); !status.ok()) return status;
     SetExtraThreads();
@@ -291,7 +314,12 @@ absl::Status ControlPlane::SetEventInvokeConfig(std::string_view name, const Eve
     if (code == nullptr) return Invoker::NotFound(name);
     if (absl::Status status = CheckEventInvoke(name, config, code->handler); !status.ok()) return status;
     entry = w_.registry.Find(name);
-    SetCode(*entry, WithEventInvoke(*code, config), &replaced);
+    std::unique_ptr<Code> fresh = WithEventInvoke(*code, config);
+    // Part of the next version, and so of what aliases of $LATEST begin with.
+    const bool buried_elsewhere = config.dead_letter_queue != code->config.event_invoke.dead_letter_queue;
+    if (buried_elsewhere) fresh->revision = ++revisions_;
+    SetCode(*entry, std::move(fresh), &replaced);
+    if (buried_elsewhere && entry->qualifier.empty()) FollowLatest(*entry, &replaced);
   }
   Retire(replaced);
   Tell(Activity::Kind::kReplaced, *entry);
@@ -343,35 +371,40 @@ absl::Status ControlPlane::SetAlias(std::string_view name, const Alias& alias, b
     absl::StatusOr<std::unique_ptr<Code>> code = AliasCode(name, alias, before);
     if (!code.ok()) return code.status();
     entry = &EntryFor(qualified);
-    if (alias.version == kLatest && entry->permits.load(std::memory_order_relaxed) == &entry->provisioned.permits) {
+    if (entry->provisioned.share() != 0 && (alias.version == kLatest || !alias.additional_version.empty())) {
       return absl::InvalidArgumentError(
-          fmt::format("alias \"{}\" of function \"{}\" has provisioned concurrency, and cannot be moved to $LATEST",
+          fmt::format("alias \"{}\" of function \"{}\" has provisioned concurrency, and can lead to one published "
+                      "version alone",
                       alias.name, name));
     }
     SetCode(*entry, *std::move(code), &replaced);
   }
   Retire(replaced);
   Tell(existing ? Activity::Kind::kReplaced : Activity::Kind::kRegistered, *entry);
+  // What was claimed for the code before may not be taken away from the code that is to run it.
+  if (existing) w_.delivery.WakeAnew(*entry->lane);
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<std::string>> ControlPlane::ListVersions(std::string_view name) {
+  if (absl::Status status = CheckFunctionName(name); !status.ok()) return status;
   MutexLock lock(&mu_);
   if (CodeOf(name) == nullptr) return Invoker::NotFound(name);
   std::vector<std::string> versions{std::string(kLatest)};
-  for (const FunctionEntry* entry : Qualified(*w_.registry.Find(name))) {
-    if (LockedCode(*entry) != nullptr && IsVersionNumber(entry->qualifier)) versions.emplace_back(entry->qualifier);
+  for (const FunctionEntry* entry : w_.registry.Find(name)->qualified) {
+    if (IsVersionNumber(entry->qualifier)) versions.emplace_back(entry->qualifier);
   }
   return versions;
 }
 
 absl::StatusOr<std::vector<Alias>> ControlPlane::ListAliases(std::string_view name) {
+  if (absl::Status status = CheckFunctionName(name); !status.ok()) return status;
   MutexLock lock(&mu_);
   if (CodeOf(name) == nullptr) return Invoker::NotFound(name);
   std::vector<Alias> aliases;
-  for (const FunctionEntry* entry : Qualified(*w_.registry.Find(name))) {
+  for (const FunctionEntry* entry : w_.registry.Find(name)->qualified) {
+    if (!IsAlias(*entry)) continue;
     const Code* const code = LockedCode(*entry);
-    if (code == nullptr || !IsAlias(*entry)) continue;
     Alias& alias = aliases.emplace_back();
     alias.name = entry->qualifier;
     alias.version = code->version;
@@ -385,9 +418,9 @@ absl::StatusOr<std::vector<Alias>> ControlPlane::ListAliases(std::string_view na
 // ---- removal ----
 
 absl::Status ControlPlane::CheckUnused(const FunctionEntry& version) const {
-  for (const FunctionEntry* entry : Qualified(version.function)) {
+  for (const FunctionEntry* entry : version.function.qualified) {
+    if (!IsAlias(*entry)) continue;
     const Code* const code = LockedCode(*entry);
-    if (code == nullptr || !IsAlias(*entry)) continue;
     if (code->version == version.qualifier ||
         (code->additional != nullptr && code->additional->version == version.qualifier)) {
       return absl::FailedPreconditionError(
@@ -404,35 +437,37 @@ absl::Status ControlPlane::Remove(std::string_view name) {
     return absl::InvalidArgumentError(
         fmt::format("function \"{}\": $LATEST goes only with the function itself", QualifiedName(name).function));
   }
-  std::vector<FunctionEntry*> removed;
+  struct Removed {
+    FunctionEntry* entry;
+    const Code* code;
+    std::vector<EventRef> waiting;
+  };
+  std::vector<Removed> removed;
   Replaced replaced;
   {
     MutexLock lock(&mu_);
     if (CodeOf(name) == nullptr) return Invoker::NotFound(name);
     FunctionEntry& entry = *w_.registry.Find(name);
-    if (!entry.qualifier.empty()) {
-      if (absl::Status unused = CheckUnused(entry); !unused.ok()) return unused;
-      removed = {&entry};
-    } else {
-      removed = Qualified(entry);
-      std::erase_if(removed, [](const FunctionEntry* each) { return LockedCode(*each) == nullptr; });
-      entry.last_version = 0;
-      entry.published_revision = 0;
-    }
-    for (FunctionEntry* each : removed) {
-      SetCode(*each, nullptr, &replaced);
-      if (!each->qualifier.empty()) w_.admission.Provision(*each, 0).IgnoreError();
-    }
+    if (absl::Status unused = CheckUnused(entry); !unused.ok()) return unused;
+    for (FunctionEntry* each : entry.qualified) removed.push_back({each, LockedCode(*each), {}});
+    removed.push_back({&entry, LockedCode(entry), {}});
+    for (const Removed& each : removed) w_.admission.Provision(*each.entry, 0).IgnoreError();
     if (entry.qualifier.empty()) w_.admission.Reserve(entry, std::nullopt).IgnoreError();
+    for (Removed& each : removed) {
+      SetCode(*each.entry, nullptr, &replaced);
+      // Now, or they would wait for what is registered next under the name.
+      each.waiting = w_.delivery.TakeWaiting(*each.entry);
+    }
     SetExtraThreads();
   }
   std::vector<std::shared_ptr<const EventInvokeConfig>> sinks;
-  for (const Code* code : replaced) sinks.push_back(code->sinks);
+  for (const Removed& each : removed) sinks.push_back(each.code->sinks);
   Retire(replaced);
-  for (const FunctionEntry* each : removed) Tell(Activity::Kind::kRemoved, *each);
+  for (const Removed& each : removed) Tell(Activity::Kind::kRemoved, *each.entry);
   // What was set aside is everyone's now.
   w_.admission.Changed();
-  for (std::size_t i = 0; i < removed.size(); ++i) w_.delivery.EndWaiting(*removed[i], sinks[i].get());
+  for (std::size_t i = 0; i < removed.size(); ++i)
+    w_.delivery.EndRemoved(std::move(removed[i].waiting), sinks[i].get());
   return absl::OkStatus();
 }
 

@@ -71,17 +71,17 @@ class ControlPlane {
   std::unique_ptr<Code> WithEventInvoke(const Code& code, const EventInvokeConfig& config) const;
   FunctionEntry& EntryFor(std::string_view name) RUNLET_REQUIRES(mu_);
   void SetCode(FunctionEntry& entry, std::unique_ptr<Code> code, Replaced* replaced) RUNLET_REQUIRES(mu_);
-  // Aliases of $LATEST go with it.
+  // Aliases of $LATEST go with it, unless they are told of in a way that `handler` does not allow.
+  std::vector<FunctionEntry*> AliasesOfLatest(const FunctionEntry& function) const RUNLET_REQUIRES(mu_);
+  absl::Status CheckFollowers(const FunctionEntry& function, const Handler& handler) const RUNLET_REQUIRES(mu_);
   void FollowLatest(const FunctionEntry& function, Replaced* replaced) RUNLET_REQUIRES(mu_);
-  // Of `function`, itself first.
-  std::vector<FunctionEntry*> Qualified(const FunctionEntry& function) const;
   // FailedPrecondition where an alias leads to the version.
   absl::Status CheckUnused(const FunctionEntry& version) const RUNLET_REQUIRES(mu_);
   void SetExtraThreads();
   void Retire(const Replaced& replaced);
   void Tell(Activity::Kind kind, const FunctionEntry& entry) const;
   // After what `entry` may use has changed.
-  void TellReplaced(FunctionEntry& entry);
+  void TellReplaced(FunctionEntry& entry) RUNLET_EXCLUDES(mu_);
 
   const Wiring w_;
   Mutex mu_;  // one change at a time

@@ -257,7 +257,7 @@ absl::Status Engine::Check(std::string_view name, std::string_view event) {
 
 absl::StatusOr<FunctionMetrics> Engine::Metrics(std::string_view name) const {
   const FunctionEntry* entry = Find(name);
-  if (entry == nullptr) return Invoker::NotFound(name);
+  if (entry == nullptr || !entry->known.load(std::memory_order_relaxed)) return Invoker::NotFound(name);
   FunctionMetrics metrics = QualifiedName(name).qualifier.empty() ? core_->SumOf(*entry) : core_->slots_.Sum(*entry);
   metrics.max_concurrent_executions = entry->function.concurrent_max.load(std::memory_order_relaxed);
   return metrics;
@@ -267,7 +267,7 @@ std::vector<std::string> Engine::FunctionNames() const {
   if (core_->fork_guard_.forked()) return {};
   std::vector<std::string> names;
   for (const FunctionEntry* entry : core_->registry_.All()) {
-    if (entry->qualifier.empty()) names.push_back(entry->name);
+    if (entry->qualifier.empty() && entry->known.load(std::memory_order_relaxed)) names.push_back(entry->name);
   }
   return names;
 }

@@ -45,16 +45,18 @@ Inspection EngineCore::Inspect() const {
   std::sort(inspection.running.begin(), inspection.running.end(),
             [](const auto& a, const auto& b) { return a.running_for > b.running_for; });
   for (const FunctionEntry* entry : registry_.All()) {
+    const bool registered = entry->code.load(std::memory_order_relaxed) != nullptr;
+    if (!entry->known.load(std::memory_order_relaxed) || (!registered && !entry->qualifier.empty())) continue;
     FunctionInspection& function = inspection.functions.emplace_back();
     function.function = entry->name;
-    function.registered = entry->code.load(std::memory_order_relaxed) != nullptr;
+    function.registered = registered;
     if (const int reserved = entry->reserved.load(std::memory_order_relaxed); reserved != kUnreserved) {
       function.reserved_concurrency = reserved;
     }
     function.reserved_in_use = entry->reserved_part.permits.taken();
     function.provisioned_concurrency = entry->provisioned.share();
     function.provisioned_in_use = entry->provisioned.permits.taken();
-    function.abandoned = entry->abandoned.load(std::memory_order_relaxed);
+    function.abandoned = entry->qualifier.empty() ? entry->abandoned.load(std::memory_order_relaxed) : 0;
     function.waiting = delivery_.waiting(*entry);
   }
   inspection.queue = queue_->stats();

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/permits.h"
 #include "base/rate_limit.h"
@@ -87,18 +88,23 @@ struct FunctionEntry : FunctionIdentity {
 
   std::atomic<const Code*> code{nullptr};
   std::atomic<Permits*> permits{nullptr};  // those that a call tries first
-  std::atomic<int> abandoned{0};           // executions that overran and whose threads have not come back
   Lane* lane = nullptr;                    // the delivery's
   Allotment provisioned;                   // of a version or an alias
 
+  std::atomic<bool> known{false};  // has had code once
+
   // Of a function itself.
+  std::atomic<int> abandoned{0};  // executions that overran and whose threads have not come back
   std::atomic<int> reserved{kUnreserved};
   Allotment reserved_part;
-  std::atomic<int> provisioned_sum{0};   // of its versions and aliases; written by Admission alone
-  std::atomic<int> metered_slots{0};     // in how many slots it has run
-  std::atomic<int> concurrent_max{0};    // most executions that ran at once
-  int last_version = 0;                  // published; guarded by the engine, as is
-  std::uint64_t published_revision = 0;  // ... what it was published from
+  std::atomic<int> provisioned_sum{0};  // of its versions and aliases; written by Admission alone
+  std::atomic<int> metered_slots{0};    // in how many slots it has run
+  std::atomic<int> concurrent_max{0};   // most executions that ran at once
+  // Its versions and aliases that are registered, in order of registration; guarded by the engine's control plane, as
+  // are the next two.
+  std::vector<FunctionEntry*> qualified;
+  int last_version = 0;                  // published, ever
+  std::uint64_t published_revision = 0;  // what that was published from
 };
 
 }  // namespace runlet

@@ -152,12 +152,13 @@ inline absl::Status Invoker::Admit(FunctionEntry& entry, const Execution* parent
   if (permit->admitted) [[likely]] {
     if (w_.admission.KeepsRate(entry, *permit)) [[likely]]
       return absl::OkStatus();
-    return TooFast(entry, slot, permit);
+    return TooFast(entry, nested, slot, permit);
   }
   return AdmitLater(entry, parent, nested, options, slot, permit);
 }
 
-absl::Status Invoker::TooFast(FunctionEntry& entry, Slot& slot, Admission::Permit* permit) {
+absl::Status Invoker::TooFast(FunctionEntry& entry, bool nested, Slot& slot, Admission::Permit* permit) {
+  if (w_.admission.TryOnDemandInstead(entry, nested, permit)) return absl::OkStatus();
   absl::Status refusal = w_.admission.RateRefusal(entry, *permit);
   w_.admission.Leave(std::exchange(*permit, Admission::Permit{}));
   slot.meter(entry).throttles.Add(1);
@@ -183,7 +184,7 @@ absl::Status Invoker::AdmitLater(FunctionEntry& entry, const Execution* parent, 
       if (parent != nullptr) until = std::min(until, parent->invocation.deadline);
       *permit = w_.admission.AdmitBefore(entry, nested, until);
       if (permit->admitted) {
-        return w_.admission.KeepsRate(entry, *permit) ? absl::OkStatus() : TooFast(entry, slot, permit);
+        return w_.admission.KeepsRate(entry, *permit) ? absl::OkStatus() : TooFast(entry, nested, slot, permit);
       }
     }
   }
@@ -208,6 +209,7 @@ absl::Status Invoker::Invoke(FunctionEntry& entry, const Ask& ask, const InvokeO
   }
   Slot& slot = w_.slots.Take();
   const Code* code = slot.Protect(entry);
+  bool additional = false;
   const auto leave = [&](absl::Status status) {
     Unprotect(slot, entry);
     w_.slots.Give(slot);
@@ -216,20 +218,28 @@ absl::Status Invoker::Invoke(FunctionEntry& entry, const Ask& ask, const InvokeO
   if (code == nullptr) [[unlikely]]
     return leave(NotFound(entry.name));
   if (!IsPlain(*code, ask, options, parent)) [[unlikely]] {
-    code = &code->Choose(slot.random());
+    const Code* const chosen = &code->Choose(slot.random());
+    additional = chosen != code;
+    code = chosen;
     if (absl::Status status = CheckCall(entry, *code, ask, options); !status.ok()) return leave(std::move(status));
     if (absl::Status status = CheckRecursion(entry, *code, parent, slot); !status.ok()) return leave(std::move(status));
   }
 
   if (code->config.run_on == RunOn::kCaller || parent != nullptr || w_.executor.runs_on_waiter()) {
-    if (SameType(code->handler.ops().in, ask.in)) [[likely]]
-      return RunHere(entry, ask, options, slot, *code, parent);
-    return DecodeAndRunHere(entry, ask, options, slot, *code, parent);
+    std::optional<absl::Duration> waited;
+    absl::Status status = SameType(code->handler.ops().in, ask.in)
+                              ? RunHere(entry, ask, options, slot, *code, parent, &waited)
+                              : DecodeAndRunHere(entry, ask, options, slot, *code, parent, &waited);
+    if (!waited.has_value()) [[likely]]
+      return status;
+    InvokeOptions rest = options;
+    rest.wait_for_capacity = std::max(options.wait_for_capacity - *waited, absl::Nanoseconds(1));
+    return Invoke(entry, ask, rest);
   }
   Unprotect(slot, entry);
   w_.slots.Give(slot);
   absl::Status refused;
-  Call* call = MakeCall(entry, ask, options, nullptr, nullptr, &refused);
+  Call* call = MakeCall(entry, ask, options, nullptr, nullptr, &refused, additional);
   if (call == nullptr) return refused;
   struct LetGo {
     ~LetGo() { call->Release(); }
@@ -255,7 +265,7 @@ class ExecutionHere final : public Execution {
 }  // namespace
 
 absl::Status Invoker::DecodeAndRunHere(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options, Slot& slot,
-                                       const Code& code, Execution* parent) {
+                                       const Code& code, Execution* parent, std::optional<absl::Duration>* waited) {
   const Type* const type = code.handler.ops().in;
   AnyValue event(type);
   absl::Status decoded = Decode(entry, code, *static_cast<std::string_view*>(ask.event), event.get());
@@ -265,13 +275,13 @@ absl::Status Invoker::DecodeAndRunHere(FunctionEntry& entry, const Ask& ask, con
     return Refuse(entry, std::move(decoded));
   }
   event.set_holds(true);
-  return RunHere(entry, Ask{type, event.get(), true, ask.out, ask.result}, options, slot, code, parent);
+  return RunHere(entry, Ask{type, event.get(), true, ask.out, ask.result}, options, slot, code, parent, waited);
 }
 
 // The fast path of calls that change no thread, in one piece: what it calls is inlined here, or is seldom needed.
 [[gnu::always_inline]] inline absl::Status Invoker::RunHere(FunctionEntry& entry, const Ask& ask,
                                                             const InvokeOptions& options, Slot& slot, const Code& code,
-                                                            Execution* parent) {
+                                                            Execution* parent, std::optional<absl::Duration>* waited) {
   Instant now = w_.clock.Now();
   ExecutionHere x;
   if (absl::Status status = Admit(entry, parent, parent != nullptr, options, slot, &x.permit); !status.ok())
@@ -279,6 +289,13 @@ absl::Status Invoker::DecodeAndRunHere(FunctionEntry& entry, const Ask& ask, con
     Unprotect(slot, entry);
     w_.slots.Give(slot);
     return Refuse(entry, std::move(status));
+  }
+  if (options.wait_for_capacity > absl::ZeroDuration() && slot.outdated(entry)) [[unlikely]] {
+    w_.admission.Leave(x.permit);
+    Unprotect(slot, entry);
+    w_.slots.Give(slot);
+    *waited = absl::Nanoseconds(w_.clock.Now().Since(now));
+    return absl::OkStatus();
   }
   // Looked at before, but a drain may have begun since; from now on it sees the permit, and waits.
   if (life() != Life::kOpen && parent == nullptr) [[unlikely]] {
@@ -331,7 +348,7 @@ absl::Status Invoker::Conclude(Execution& x, const Ask& ask, absl::Status status
   if (RUNLET_PLANTED("deadline-not-watched")) x.worker = nullptr;
   x.meter = &x.slot->meter(*x.entry);
   x.slot->Show(x, x.entry->function);
-  if (MayBeMostAtOnce(x)) [[unlikely]]
+  if (MayBeMostAtOnce(x.entry->function)) [[unlikely]]
     NoteMostAtOnce(x.entry->function);
   if (observed()) [[unlikely]]
     Observe(About(x, Activity::Kind::kStarted, x.started));
@@ -342,15 +359,11 @@ absl::Status Invoker::Conclude(Execution& x, const Ask& ask, absl::Status status
   }
 }
 
-// Most runs are seen here to add nothing: no more run at once than have permits, nor than slots the function ever ran
+// Most runs are seen here to add nothing: a function never runs more often at once than in all slots that it ever had.
 // in.
-inline bool Invoker::MayBeMostAtOnce(const Execution& x) const {
-  const FunctionEntry& function = x.entry->function;
-  const int most = function.concurrent_max.load(std::memory_order_relaxed);
-  if (most >= function.metered_slots.load(std::memory_order_relaxed)) [[likely]]
-    return false;
-  return !w_.admission.IsUnreserved(x.permit) ||
-         most < x.permit.permits->taken() + function.provisioned_sum.load(std::memory_order_relaxed);
+inline bool Invoker::MayBeMostAtOnce(const FunctionEntry& function) {
+  return function.concurrent_max.load(std::memory_order_relaxed) <
+         function.metered_slots.load(std::memory_order_relaxed);
 }
 
 void Invoker::NoteMostAtOnce(FunctionEntry& function) const {
@@ -516,11 +529,20 @@ Activity Invoker::About(const Execution& x, Activity::Kind kind, Instant at) con
 }
 
 Call* Invoker::MakeCall(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options, const Execution* parent,
-                        std::shared_ptr<void> keep_alive, absl::Status* refused) {
+                        std::shared_ptr<void> keep_alive, absl::Status* refused, std::optional<bool> additional) {
   Call* call = nullptr;
   {
     const CodeHold hold(w_.slots, entry);
-    *refused = MakeChecked(entry, hold, ask, options, parent, std::move(keep_alive), &call);
+    const Code* code = hold.code();
+    if (code != nullptr && code->additional != nullptr) {
+      if (!additional.has_value()) {
+        code = &code->Choose(hold.slot().random());
+      } else if (*additional) {
+        code = code->additional.get();
+      }
+    }
+    *refused = code == nullptr ? NotFound(entry.name)
+                               : MakeChecked(entry, hold, *code, ask, options, parent, std::move(keep_alive), &call);
   }
   if (!refused->ok()) {
     *refused = Refuse(entry, std::move(*refused));
@@ -530,20 +552,18 @@ Call* Invoker::MakeCall(FunctionEntry& entry, const Ask& ask, const InvokeOption
   return call;
 }
 
-absl::Status Invoker::MakeChecked(FunctionEntry& entry, const CodeHold& hold, const Ask& ask,
+absl::Status Invoker::MakeChecked(FunctionEntry& entry, const CodeHold& hold, const Code& code, const Ask& ask,
                                   const InvokeOptions& options, const Execution* parent,
                                   std::shared_ptr<void> keep_alive, Call** made) {
-  if (hold.code() == nullptr) return NotFound(entry.name);
-  const Code* const code = &hold.code()->Choose(hold.slot().random());
-  if (absl::Status status = CheckCall(entry, *code, ask, options); !status.ok()) return status;
-  if (absl::Status status = CheckRecursion(entry, *code, parent, hold.slot()); !status.ok()) return status;
-  const Type* const in = code->handler.ops().in;
-  if (SameType(in, ask.in)) return MakeAdmitted(entry, hold, *code, ask, options, parent, std::move(keep_alive), made);
+  if (absl::Status status = CheckCall(entry, code, ask, options); !status.ok()) return status;
+  if (absl::Status status = CheckRecursion(entry, code, parent, hold.slot()); !status.ok()) return status;
+  const Type* const in = code.handler.ops().in;
+  if (SameType(in, ask.in)) return MakeAdmitted(entry, hold, code, ask, options, parent, std::move(keep_alive), made);
   AnyValue event(in);
-  absl::Status decoded = Decode(entry, *code, *static_cast<std::string_view*>(ask.event), event.get());
+  absl::Status decoded = Decode(entry, code, *static_cast<std::string_view*>(ask.event), event.get());
   if (!decoded.ok()) return decoded;
   event.set_holds(true);
-  return MakeAdmitted(entry, hold, *code, Ask{in, event.get(), true, ask.out, nullptr}, options, parent,
+  return MakeAdmitted(entry, hold, code, Ask{in, event.get(), true, ask.out, nullptr}, options, parent,
                       std::move(keep_alive), made);
 }
 
@@ -570,7 +590,7 @@ absl::Status Invoker::MakeAdmitted(FunctionEntry& entry, const CodeHold& hold, c
   }
   call.set_client_context(options.client_context);
   call.set_runs_on_waiter(code.config.run_on == RunOn::kCaller);
-  call.set_runs_additional(&code != hold.code());
+  call.set_runs_additional(&code == hold.code()->additional.get());
   *made = &call;
   return absl::OkStatus();
 }
@@ -582,7 +602,7 @@ StartedCall* Invoker::Start(FunctionEntry& entry, const Ask& ask, const InvokeOp
     *refused = Refuse(entry, Closed(entry.name));
     return nullptr;
   }
-  return MakeCall(entry, ask, options, parent, std::move(keep_alive), refused);
+  return MakeCall(entry, ask, options, parent, std::move(keep_alive), refused, std::nullopt);
 }
 
 absl::Status Invoker::Check(FunctionEntry& entry, const Ask& ask) {

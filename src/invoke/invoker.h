@@ -7,6 +7,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "base/fork_guard.h"
@@ -133,15 +134,16 @@ class Invoker final : public ContextPort {
  private:
   friend class Call;
 
-  // A call that its caller's thread runs.
+  // A call that its caller's thread runs. Sets *waited, and has not run it, where `code` has been replaced while the
+  // call waited for capacity.
   absl::Status RunHere(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options, Slot& slot, const Code& code,
-                       Execution* parent);
+                       Execution* parent, std::optional<absl::Duration>* waited);
   // The same with bytes for a typed function.
   absl::Status DecodeAndRunHere(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options, Slot& slot,
-                                const Code& code, Execution* parent);
+                                const Code& code, Execution* parent, std::optional<absl::Duration>* waited);
   void BeginInline(Execution& x);
-  // Whether more of the function's executions run with this one than ever did.
-  bool MayBeMostAtOnce(const Execution& x) const;
+  // Whether more of the function's executions may run now than ever did.
+  static bool MayBeMostAtOnce(const FunctionEntry& function);
   [[gnu::cold, gnu::noinline]] void NoteMostAtOnce(FunctionEntry& function) const;
   absl::Status RunInline(Execution& x, const Ask& ask);
   absl::Status ConcludeInline(Execution& x, const Ask& ask, absl::Status status, Instant* ended);
@@ -159,18 +161,20 @@ class Invoker final : public ContextPort {
   absl::Status Admit(FunctionEntry& entry, const Execution* parent, bool nested, const InvokeOptions& options,
                      Slot& slot, Admission::Permit* permit);
   // Gives the permit back: too many requests have come lately.
-  [[gnu::cold]] absl::Status TooFast(FunctionEntry& entry, Slot& slot, Admission::Permit* permit);
+  [[gnu::cold]] absl::Status TooFast(FunctionEntry& entry, bool nested, Slot& slot, Admission::Permit* permit);
   absl::Status AdmitLater(FunctionEntry& entry, const Execution* parent, bool nested, const InvokeOptions& options,
                           Slot& slot, Admission::Permit* permit);
   Instant DeadlineOf(const Code& code, const InvokeOptions& options, const Execution* parent, Instant now) const;
   bool ResponseTooLarge(const Ask& ask) const;
   // What a run ends with that was late, failed, or answered too much. Destroys what it answered.
   absl::Status ErrorOf(const Execution& x, const Ask& ask, absl::Status status, bool late) const;
+  // `additional`: whether the other version of a weighted alias is called, where that is decided already.
   Call* MakeCall(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options, const Execution* parent,
-                 std::shared_ptr<void> keep_alive, absl::Status* refused);
+                 std::shared_ptr<void> keep_alive, absl::Status* refused, std::optional<bool> additional);
   // The call, or why there is none.
-  absl::Status MakeChecked(FunctionEntry& entry, const CodeHold& hold, const Ask& ask, const InvokeOptions& options,
-                           const Execution* parent, std::shared_ptr<void> keep_alive, Call** made);
+  absl::Status MakeChecked(FunctionEntry& entry, const CodeHold& hold, const Code& code, const Ask& ask,
+                           const InvokeOptions& options, const Execution* parent, std::shared_ptr<void> keep_alive,
+                           Call** made);
   absl::Status MakeAdmitted(FunctionEntry& entry, const CodeHold& hold, const Code& code, const Ask& ask,
                             const InvokeOptions& options, const Execution* parent, std::shared_ptr<void> keep_alive,
                             Call** made);

@@ -55,8 +55,9 @@ std::string DeadLetter::JsonLine() const {
                                  time(accepted_at), time(died_at));
   std::string_view comma;
   for (const AttemptError& error : errors) {
-    line += fmt::format(R"({}{{"attempt":{},"at":{},"errorType":{},"errorMessage":{}}})", std::exchange(comma, ","),
-                        error.attempt, time(error.at), quoted(error.error.type), quoted(error.error.message));
+    line += fmt::format(R"({}{{"attempt":{},"at":{},"version":{},"errorType":{},"errorMessage":{}}})",
+                        std::exchange(comma, ","), error.attempt, time(error.at), quoted(error.version),
+                        quoted(error.error.type), quoted(error.error.message));
   }
   line += ']';
   if (const absl::StatusOr<std::string> bytes = Bytes(); bytes.ok()) {

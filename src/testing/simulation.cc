@@ -115,10 +115,11 @@ class Simulation::Body final : public Observer, public Interceptor {
     int hangs = 0;
   };
 
-  // Those of the version before those of the function.
+  // Those of the version or alias before those of the function.
   Faults* FaultsOf(const Context& context) {
     const std::string function(context.function_name());
-    for (const std::string& name : {function + ':' + std::string(context.function_version()), function}) {
+    for (const std::string& name : {function + ':' + std::string(context.function_version()),
+                                    function + ':' + std::string(context.qualifier()), function}) {
       const auto found = faults_.find(name);
       if (found != faults_.end() && (!found->second.failures.empty() || found->second.hangs > 0)) return &found->second;
     }

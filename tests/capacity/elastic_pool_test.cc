@@ -187,6 +187,26 @@ TEST_CASE("extra threads come on top of the maximum, for reserved work alone") {
   reserved.AwaitAtLeast(2);
 }
 
+TEST_CASE("reserved work that still runs when nothing is reserved any more takes no thread from others") {
+  Latch go_on;
+  Counter reserved;
+  Fixture f(1);
+  f.pool.set_extra_threads(3);
+  for (int i = 0; i < 3; ++i) {
+    f.Post(
+        [&] {
+          reserved.Add();
+          go_on.Wait();
+        },
+        true);
+  }
+  f.PassTimeUntil(reserved, 3);
+  f.pool.set_extra_threads(0);
+  Task& other = f.Post([] {});
+  f.PassTimeUntil(other.ran, 1);
+  go_on.Open();
+}
+
 TEST_CASE("reserved work goes before what waits already") {
   Latch go_on;
   Counter begun, done;

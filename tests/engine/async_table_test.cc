@@ -372,7 +372,7 @@ std::vector<Row> Rows() {
                   .after = At(absl::Seconds(1), Remove),
                   .attempts_at = {0},
                   .end = Condition::kFunctionRemoved,
-                  .ends_at = 62,
+                  .ends_at = 2,
                   .attempts = 1,
                   .errors = down1});
   rows.push_back({.name = "removed while the event runs, which then succeeds",

@@ -167,6 +167,20 @@ TEST_CASE("the most executions that ran at once are known, however they came and
   CHECK(most("f") == 5);
   CHECK(most("f:1") == 5);
   CHECK(most("outer") == 1);
+  // By itself, and beside what it no longer has reserved.
+  const auto twice = [&](std::string_view event, Context& ctx) -> absl::StatusOr<std::string> {
+    if (event == "outer") return engine.Invoke("twice", "inner");
+    ctx.Sleep(absl::Seconds(1));
+    return "done";
+  };
+  REQUIRE(engine.Register("twice", twice, {.reserved_concurrency = 3}).ok());
+  REQUIRE(engine.PostAll("twice", std::vector<std::string>{"outer", "inner"}).ok());
+  sim.AdvanceBy(absl::Milliseconds(500));
+  CHECK(most("twice") == 3);
+  REQUIRE(engine.SetReservedConcurrency("twice", std::nullopt).ok());
+  REQUIRE(engine.PostAll("twice", std::vector<std::string>(2, "inner")).ok());
+  sim.RunUntilIdle();
+  CHECK(most("twice") == 5);
   CHECK(engine.Metrics("f").value().cold_starts == 0);
 }
 

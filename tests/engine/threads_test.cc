@@ -587,6 +587,97 @@ TEST_CASE("provisioned concurrency comes with threads, which those who spill ove
   CHECK(engine.WaitIdle().ok());
 }
 
+TEST_CASE("an event for what is provisioned runs as soon as that comes back, though another line is longer") {
+  Latch busy_ends, call_ends;
+  Counter begun, ran;
+  Engine engine = Make({.threads = OwnThreads{.max_threads = 1}});
+  const FunctionConfig patient{.timeout = absl::Minutes(5)};
+  const auto busy = [&](std::string_view) {
+    begun.Add();
+    busy_ends.Wait();
+  };
+  REQUIRE(engine.Register("busy", busy, patient).ok());
+  const auto serve = [&](std::string_view event) {
+    if (event == "call") {
+      begun.Add();
+      call_ends.Wait();
+    }
+    ran.Add();
+  };
+  REQUIRE(engine.Register("f", serve, patient).ok());
+  REQUIRE(engine.PublishVersion("f").ok());
+  REQUIRE(engine.SetProvisionedConcurrency("f:1", 1).ok());
+  Future<std::string> other = engine.Start("busy", "{}");
+  Future<std::string> call = engine.Start("f:1", "call");
+  begun.AwaitAtLeast(2);
+  REQUIRE(engine.Post("f:1", "{}").ok());
+  // Its turn has come, has found what is provisioned in use, and has gone to stand in the other line.
+  while (engine.Inspect().threads < 2) std::this_thread::yield();
+  call_ends.Open();
+  ran.AwaitAtLeast(2);
+  // One after the other, each as the turn of the one before ends.
+  for (int i = 0; i < 2'000; ++i) {
+    REQUIRE(engine.Post("f:1", "{}").ok());
+    ran.AwaitAtLeast(3 + i);
+  }
+  busy_ends.Open();
+  CHECK(std::move(other).Get().ok());
+  CHECK(std::move(call).Get().ok());
+}
+
+TEST_CASE("as many events begin as permits come free at once") {
+  constexpr int kPermits = 6;
+  for (const bool remove : {false, true}) {
+    Latch go_on;
+    Counter begun;
+    Engine engine = Make({.concurrency = kPermits, .threads = OwnThreads{.max_threads = kPermits}});
+    const auto hold = [&](std::string_view) {
+      begun.Add();
+      go_on.Wait();
+    };
+    REQUIRE(engine.Register("owner", hold, {.reserved_concurrency = kPermits - 1}).ok());
+    for (int i = 0; i < kPermits; ++i) {
+      const std::string name = "f" + std::to_string(i);
+      REQUIRE(engine.Register(name, hold, {.timeout = absl::Minutes(5)}).ok());
+      REQUIRE(engine.Post(name, "{}").ok());
+    }
+    begun.AwaitAtLeast(1);
+    REQUIRE((remove ? engine.Remove("owner") : engine.SetReservedConcurrency("owner", std::nullopt)).ok());
+    begun.AwaitAtLeast(kPermits);
+    go_on.Open();
+    CHECK(engine.WaitIdle().ok());
+  }
+}
+
+TEST_CASE("what was claimed before an alias was moved is accounted for by a drain") {
+  const auto go_on = std::make_shared<Latch>();
+  Counter parked;
+  Counter begun;
+  std::uint64_t handed;
+  {
+    Engine engine = Make({.on_parked = [&](const DeadLetter&) { parked.Add(); }});
+    const auto first = [&](std::string_view) { begun.Add(); };
+    REQUIRE(engine.Register("f", first, {.reserved_concurrency = 1}).ok());
+    REQUIRE(engine.PublishVersion("f").ok());
+    REQUIRE(engine.CreateAlias("f", {.name = "live", .version = "1"}).ok());
+    const auto stuck = [go_on](std::string_view) { go_on->Wait(); };
+    const FunctionConfig waits{.timeout = absl::Minutes(5), .reserved_concurrency = 1, .on_overrun = OnOverrun::kWait};
+    REQUIRE(engine.Replace("f", stuck, waits).ok());
+    REQUIRE(engine.PublishVersion("f").ok());
+    REQUIRE(engine.PostAll("f:live", std::vector<std::string>(1'000, "{}")).ok());
+    begun.AwaitAtLeast(1);
+    REQUIRE(engine.UpdateAlias("f", {.name = "live", .version = "2"}).ok());
+    while (engine.Inspect().running.empty() && engine.queue_stats().ended < 1'000) std::this_thread::yield();
+    const std::uint64_t ended = engine.queue_stats().ended;
+    const DrainReport report = engine.Drain(absl::ZeroDuration(), absl::Milliseconds(50));
+    handed = report.completed + report.parked + ended;
+    CHECK(engine.queue_stats().running == 0);
+    CHECK(report.parked == static_cast<std::uint64_t>(parked.count()));
+  }
+  CHECK(handed == 1'000);
+  go_on->Open();
+}
+
 TEST_CASE("a reservation that is made under load gets its waiting events a thread") {
   Engine engine = Make({.threads = OwnThreads{.max_threads = 2}});
   Latch latch;

@@ -51,7 +51,9 @@ struct DeadLetter {
 
 // Which letters: those that match all that is set.
 struct DeadLetterFilter {
-  std::string function = {};  // empty: every function's
+  // "f": with all its versions and aliases; "f:3", "f:live", "f:$LATEST": what was posted by that name alone. Empty:
+  // every function's.
+  std::string function = {};
   std::optional<Condition> condition = std::nullopt;
   absl::Time died_after = absl::InfinitePast();     // inclusive
   absl::Time died_before = absl::InfiniteFuture();  // exclusive

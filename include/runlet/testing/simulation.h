@@ -74,13 +74,14 @@ class Simulation {
 
   // ---- faults and stand-ins ----
 
-  // The next `count` executions of the function, or of its version "f:3", end with `error` and do not reach the handler.
+  // The next `count` executions of the function, or of its version "f:3" or alias "f:live", end with `error` and do not
+  // reach the handler.
   void FailNext(std::string_view function, absl::Status error, int count = 1);
   template <typename In, typename Out>
   void FailNext(const Function<In, Out>& function, absl::Status error, int count = 1) {
     FailNext(function.name(), std::move(error), count);
   }
-  // The next `count` executions of the function or the version never return, whatever they are asked.
+  // The next `count` executions of the function, version or alias never return, whatever they are asked.
   void Hang(std::string_view function, int count = 1);
   template <typename In, typename Out>
   void Hang(const Function<In, Out>& function, int count = 1) {
