@@ -25,8 +25,9 @@ struct PostOptions {
   // The first attempt begins no earlier; counts toward the event's age. 0, or less than the function's
   // maximum_event_age.
   absl::Duration delay = absl::ZeroDuration();
-  // Of posts by one name (a function's, or that of one of its versions or aliases) with the same key within the window, the first is accepted, and its id is what the others
-  // get, whatever has become of it meanwhile. At most 128 bytes. Empty: none.
+  // Of posts by one name (a function's, or that of one of its versions or aliases) with the same key within the window,
+  // the first is accepted, and its id is what the others get, whatever has become of it meanwhile. At most 128 bytes.
+  // Empty: none.
   std::string_view dedup_key = {};
   absl::Duration dedup_window = absl::Minutes(5);  // 1 ms to 24 h
 };
