@@ -206,8 +206,9 @@ bool Pump::RunEvent(EventRef event) {
     delivery_.queue_.Extend({&event_, 1}, kLeaseWithoutEnd);
   }
   invoker->Begin(*this);
-  meter->AddAsyncAge(RUNLET_PLANTED("age-since-due") ? started.Since(event_->not_before) : started.Since(accepted_));
-  if (event_->attempts > 1) meter->retries.Add(1);
+  // The event may be another turn's from here on.
+  meter->AddAsyncAge(RUNLET_PLANTED("age-forgotten") ? 0 : started.Since(accepted_));
+  if (invocation.attempt > 1) meter->retries.Add(1);
   const Ask ask{ops.in, ops.event_is_view ? static_cast<void*>(&view) : payload, ops.needs_last_use, ops.out,
                 ResultStorage(ops.out)};
   absl::Status status = invoker->Run(*this, ask);
