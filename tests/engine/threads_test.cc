@@ -984,6 +984,14 @@ TEST_CASE("an engine without threads is polled by two threads while a third call
 
 // ---- a forked child ----
 
+// glibc's allocator hands its locks over to a child; that of gcc 12's address sanitizer does not: a child may hang in
+// its first allocation if another thread was inside the allocator when the process forked.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kOthersMayAllocate = false;
+#else
+constexpr bool kOthersMayAllocate = true;
+#endif
+
 // The exit code of a child that runs `body`; it hangs if the child does.
 int ExitCodeOfChild(const std::function<int()>& body) {
   const pid_t child = fork();
@@ -994,21 +1002,27 @@ int ExitCodeOfChild(const std::function<int()>& body) {
 }
 
 TEST_CASE("a forked child gets errors at once, from every verb, and may destroy the engine") {
-  auto engine = std::make_unique<Engine>();
+  auto engine = std::make_unique<Engine>(Make({.threads = OwnThreads{.max_threads = 32}}));
   std::atomic<bool> done{false};
   REQUIRE(engine->Register(kNumber, [](const In& event) { return event.value; }).ok());
   const auto bound = engine->Bind(kNumber).value();
   // The locks of the engine are held now and then, by threads that are not there in the child.
   std::thread busy([&] {
-    for (int i = 0; !done; ++i) {
+    for (int i = 0; !done && kOthersMayAllocate; ++i) {
       (void)engine->Post(kNumber, {i});
       (void)engine->Replace(kNumber, [](const In& event) { return event.value; });
     }
   });
   Latch go_on;
-  REQUIRE(engine->Register("wait", [&](std::string_view) { go_on.Wait(); }, {.on_overrun = OnOverrun::kWait}).ok());
+  Counter waits;
+  const auto wait = [&](std::string_view) {
+    waits.Add();
+    go_on.Wait();
+  };
+  REQUIRE(engine->Register("wait", wait, {.on_overrun = OnOverrun::kWait}).ok());
   for (int round = 0; round < 20; ++round) {
     Future<std::string> begun = engine->Start("wait", "");
+    waits.AwaitAtLeast(round + 1);
     const int code = ExitCodeOfChild([&] {
       const auto told = [](const absl::Status& status) {
         return status.code() == absl::StatusCode::kFailedPrecondition &&
@@ -1045,6 +1059,7 @@ TEST_CASE("a forked child may make an engine of its own without threads") {
   Engine engine;
   REQUIRE(engine.Register("echo", [](std::string_view event) { return std::string(event); }).ok());
   REQUIRE(engine.Invoke("echo", "x").ok());
+  REQUIRE(engine.WaitIdle().ok());
   CHECK(ExitCodeOfChild([] {
           Engine own = Make({.threads = NoThreads{}});
           if (!own.Register("echo", [](std::string_view event) { return std::string(event); }).ok()) return 1;
