@@ -66,6 +66,8 @@ class ElasticPool final : public Executor, private Alarm {
   Work* Take(Thread& thread) RUNLET_REQUIRES(mu_);
   void EndWork(Thread& thread) RUNLET_REQUIRES(mu_);
   void Leave(Thread& thread) RUNLET_EXCLUDES(mu_);
+  // False: it has not ended by `until`.
+  bool Join(pthread_t thread, Instant until) const;
   void StopCounting(Thread& thread) RUNLET_REQUIRES(mu_);
 
   const Clock& clock_;

@@ -545,6 +545,22 @@ TEST_CASE("what a thread leaves behind for its end may take its time and call th
   go_on.Open();
   last.ran.AwaitAtLeast(1);
 }
+
+TEST_CASE("a thread that takes its time to end is left behind, and not waited for beyond the time given") {
+  Latch go_on, in;
+  Fixture f(1);
+  Task& last = f.Add([] {});
+  f.Post([&] {
+    at_end.pool = &f.pool;
+    at_end.task = &last;
+    at_end.go_on = &go_on;
+    in.Open();
+  });
+  in.Wait();
+  CHECK(f.pool.Detach(f.clock.Now()) == 1);
+  go_on.Open();
+  last.dropped.AwaitAtLeast(1);
+}
 #endif
 
 // ---- waiting ----
