@@ -105,17 +105,22 @@ class DedupKeys {
  public:
   explicit DedupKeys(std::size_t max) : max_(max) {}
 
-  Shortage ShortageFor(std::span<const EventRef> events, Instant now) {
+  Shortage ShortageFor(std::span<const EventRef> events) const {
     const auto keyed = static_cast<std::size_t>(std::count_if(events.begin(), events.end(), [](const EventRef& event) {
       return event->details != nullptr && !event->details->dedup_key.empty();
     }));
-    if (keyed == 0) return {};
+    if (keyed == 0 || accepted_.size() + keyed <= max_) return {};
+    return {Shortage::Of::kDedupKeys, accepted_.size(), max_, keyed};
+  }
+  void Forget(Instant now) {
     while (!ends_.empty() && ends_.begin()->first <= now) {
       accepted_.erase(ends_.begin()->second);
       ends_.erase(ends_.begin());
     }
-    if (accepted_.size() + keyed <= max_) return {};
-    return {Shortage::Of::kDedupKeys, accepted_.size(), max_, keyed};
+  }
+  bool Remembers(const Event& event) const {
+    return event.details != nullptr && !event.details->dedup_key.empty() &&
+           accepted_.contains(Key(event.function->index, event.details->dedup_key));
   }
   // True, and `event` has the other's id, when its key is remembered. Else it is from now on, if there is one.
   bool Known(Event& event) {
@@ -205,6 +210,8 @@ class InMemory final : public EventQueue {
   }
 
   Shortage ShortageFor(std::size_t events, std::size_t bytes) const RUNLET_REQUIRES(mu_);
+  // ... of new events, which also need a place among the dead and for their keys.
+  Shortage ShortageFor(std::span<const EventRef> events, std::size_t bytes) const RUNLET_REQUIRES(mu_);
   // nullptr when no such event waits.
   Event* FindEvent(const RequestId& id) const RUNLET_REQUIRES(mu_);
   Lane* FindLane(const FunctionIdentity& function) const RUNLET_REQUIRES(mu_) {
@@ -296,11 +303,12 @@ absl::Status InMemory::Put(std::span<EventRef> events, Instant now) {
   Shortage shortage;
   {
     MutexLock lock(&mu_);
-    shortage = ShortageFor(events.size(), bytes);
-    if (dead_.size() >= options_.dead_letters) {
-      shortage = {Shortage::Of::kDeadLetters, dead_.size(), options_.dead_letters, events.size()};
-    }
-    if (shortage.of == Shortage::Of::kNothing) shortage = dedup_keys_.ShortageFor(events, now);
+    dedup_keys_.Forget(now);
+    // What is accepted already needs no room.
+    const bool all_known =
+        std::all_of(events.begin(), events.end(),
+                    [this](const EventRef& event) RUNLET_REQUIRES(mu_) { return dedup_keys_.Remembers(*event); });
+    if (!all_known) shortage = ShortageFor(events, bytes);
     if (shortage.of == Shortage::Of::kNothing) {
       news = StartNews();
       // What can fail for lack of memory, before anything has changed.
@@ -320,6 +328,14 @@ Shortage InMemory::ShortageFor(std::size_t events, std::size_t bytes) const {
   if (events > options_.events - live) return {Shortage::Of::kEvents, live, options_.events, events};
   if (bytes > options_.bytes - bytes_) return {Shortage::Of::kBytes, bytes_, options_.bytes, bytes};
   return {};
+}
+
+Shortage InMemory::ShortageFor(std::span<const EventRef> events, std::size_t bytes) const {
+  if (dead_.size() >= options_.dead_letters) {
+    return {Shortage::Of::kDeadLetters, dead_.size(), options_.dead_letters, events.size()};
+  }
+  const Shortage shortage = ShortageFor(events.size(), bytes);
+  return shortage.of == Shortage::Of::kNothing ? dedup_keys_.ShortageFor(events) : shortage;
 }
 
 void InMemory::NeedLane(const FunctionIdentity* function) {

@@ -107,6 +107,19 @@ TEST_CASE("keys that are remembered have a bound, and reaching it has a name") {
   CHECK(engine.Post("f", "", {.dedup_key = "c"}).ok());
 }
 
+TEST_CASE("a post whose key is remembered needs no room: it gets the first one's id from a full queue, too") {
+  const MemoryQueueOptions full_of_events{.events = 1};
+  const MemoryQueueOptions full_of_keys{.dedup_keys = 1};
+  for (const MemoryQueueOptions& full : {full_of_events, full_of_keys}) {
+    Simulation sim({.engine = {.memory_queue = full}});
+    Engine& engine = sim.engine();
+    REQUIRE(engine.Register("f", [](std::string_view) {}).ok());
+    const RequestId first = engine.Post("f", "", {.dedup_key = "a"}).value();
+    CHECK(!engine.Post("f", "", {.dedup_key = "b"}).ok());
+    CHECK(engine.Post("f", "", {.dedup_key = "a"}).value() == first);
+  }
+}
+
 TEST_CASE("options that cannot be are refused by name") {
   Runs runs({.event_invoke = {.maximum_event_age = absl::Hours(1)}});
   Engine& engine = runs.sim.engine();
