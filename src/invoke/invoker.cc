@@ -360,7 +360,6 @@ absl::Status Invoker::Conclude(Execution& x, const Ask& ask, absl::Status status
 }
 
 // Most runs are seen here to add nothing: a function never runs more often at once than in all slots that it ever had.
-// in.
 inline bool Invoker::MayBeMostAtOnce(const FunctionEntry& function) {
   return function.concurrent_max.load(std::memory_order_relaxed) <
          function.metered_slots.load(std::memory_order_relaxed);
@@ -389,6 +388,12 @@ absl::Status Invoker::AskInterceptor(Context& context) {
                   [] { return internal_handler::ErrorFromCurrentException(); }, [this] { OnForcedUnwind(); });
 }
 
+absl::StatusOr<std::string> Invoker::Encode(const CodecOps& codec, const void* result) {
+  using Bytes = absl::StatusOr<std::string>;
+  return CallHost([&] { return codec.encode(result); }, [] { return Bytes(absl::InvalidArgumentError("")); },
+                  [this] { OnForcedUnwind(); });
+}
+
 absl::Status Invoker::RunWithCare(Execution& x, const Ask& ask, Context& context) {
   if (w_.interceptor != nullptr) {
     // Ends like a handler that returned or threw it.
@@ -403,7 +408,7 @@ absl::Status Invoker::RunWithCare(Execution& x, const Ask& ask, Context& context
   result.set_holds(true);
   absl::StatusOr<std::string> bytes =
       ops.out_codec != nullptr
-          ? ops.out_codec->encode(result.get())
+          ? Encode(*ops.out_codec, result.get())
           : absl::StatusOr<std::string>(absl::FailedPreconditionError(
                 fmt::format("{} had no codec where function \"{}\" was registered", ops.out->name, x.entry->name)));
   if (!bytes.ok()) return Thrown("Runtime.MarshalError", View(bytes.status().message()));

@@ -148,6 +148,8 @@ class Invoker final : public ContextPort {
   absl::Status RunInline(Execution& x, const Ask& ask);
   absl::Status ConcludeInline(Execution& x, const Ask& ask, absl::Status status, Instant* ended);
   absl::Status AskInterceptor(Context& context);
+  // The codec may end the thread, as a handler may.
+  absl::StatusOr<std::string> Encode(const CodecOps& codec, const void* result);
   // Run with an interceptor, or with a result that must become bytes.
   absl::Status RunWithCare(Execution& x, const Ask& ask, Context& context);
   void ObserveEnd(const Execution& x, const absl::Status& status, bool late, Instant now) const;

@@ -26,6 +26,19 @@
 namespace runlet {
 namespace {
 
+// Ends the thread that encodes it.
+struct Ends {};
+
+}  // namespace
+
+template <>
+struct Codec<Ends> {
+  static absl::StatusOr<std::string> Encode(const Ends&) { pthread_exit(nullptr); }
+  static absl::StatusOr<Ends> Decode(std::string_view) { return Ends{}; }
+};
+
+namespace {
+
 struct In {
   int value = 0;
 };
@@ -288,6 +301,14 @@ TEST_CASE("a handler that ends its thread is an error for the caller, and costs 
   CHECK(engine.Invoke("echo", "still here").value() == "still here");
   CHECK(engine.WaitIdle().ok());
   CHECK(engine.Metrics("leave")->errors == 1'000);
+  CHECK(engine.Drain(absl::ZeroDuration(), absl::Minutes(1)).abandoned == 0);
+}
+
+TEST_CASE("a codec that ends its thread is an error for the caller, as a handler that does") {
+  Engine engine = Make({.threads = OwnThreads{.max_threads = 1}});
+  REQUIRE(engine.Register(Function<std::string, Ends>{"ends"}, [](const std::string&) { return Ends{}; }).ok());
+  for (int i = 0; i < 100; ++i) CHECK(TypeOfError(engine.Invoke("ends", "").status()) == "Runtime.ExitError");
+  CHECK(engine.WaitIdle().ok());
   CHECK(engine.Drain(absl::ZeroDuration(), absl::Minutes(1)).abandoned == 0);
 }
 
