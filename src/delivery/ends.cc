@@ -26,6 +26,7 @@ DeadLetter ParkedEvent(const EventRef& event, const Clock& clock, Instant now) {
   letter.errors = event->ErrorList();
   letter.died_at = clock.Calendar();
   letter.accepted_at = letter.died_at - absl::Nanoseconds(now.Since(event->accepted));
+  letter.spent = event->SpentWaiting(now, event->attempts + 1);
   letter.event = event;
   return letter;
 }

@@ -184,6 +184,8 @@ TEST_CASE("a parked event is handed back as it is") {
   CHECK(tried.Bytes().value() == payload);
   CHECK(tried.accepted_at == start);
   CHECK(tried.died_at == start + absl::Seconds(10));
+  CHECK(tried.spent.backing_off == absl::Seconds(10));
+  CHECK(tried.spent.total() == absl::Seconds(10));
 
   CHECK(untried.request_id == fresh);
   CHECK(untried.attempts == 0);
