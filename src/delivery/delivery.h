@@ -61,6 +61,8 @@ class Delivery final : public QueueListener, public CapacityListener {
   void WakeAnew(Lane& lane);
   // No event waits, runs, or owes a letter to a DeadLetterQueue.
   bool idle() const;
+  // Lets go of letters and records that nobody will take any more.
+  void ForgetUndelivered() { feed_.Forget(); }
   bool idle_feed() const { return feed_.idle(); }
   // Letters and records that their sinks have not taken yet.
   std::size_t undelivered() const { return feed_.size(); }

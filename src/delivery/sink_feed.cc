@@ -130,6 +130,12 @@ void SinkFeed::StopAwaiting() {
   invoker_.wiring().admission.TellOfQuiet();
 }
 
+void SinkFeed::Forget() {
+  std::vector<Owed> forgotten;  // let go after the lock
+  MutexLock lock(&mu_);
+  forgotten.swap(waiting_);
+}
+
 Instant SinkFeed::Advance(Instant now) {
   Instant next = Instant::Never();
   bool post = false;

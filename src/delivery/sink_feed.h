@@ -39,6 +39,8 @@ class SinkFeed final : private Work {
   void Add(const FunctionEntry& entry, InvocationRecord record, Destination destination);
   // Starts what is due; returns when to call again.
   Instant Advance(Instant now) RUNLET_EXCLUDES(mu_);
+  // Lets go of what no sink has taken.
+  void Forget() RUNLET_EXCLUDES(mu_);
   // Nothing is offered, or will be before a sink that keeps failing is asked again.
   bool idle() const { return awaited_.load(std::memory_order_seq_cst) == 0; }
   // Letters and records that wait to be taken; and the records of them.

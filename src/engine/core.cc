@@ -72,6 +72,7 @@ EngineCore::EngineCore(EngineOptions options)
 EngineCore::~EngineCore() {
   queue_->Attach(nullptr);
   // Payloads are the host's, and may call the engine as they end: it is closed, but must be whole.
+  delivery_.ForgetUndelivered();
   if (queue_->durability() == Durability::kMemory) queue_->PurgeDead({});
   // Nothing runs any more: every piece of work that did held the core.
   for (FunctionEntry* entry : registry_.All()) slots_.Retire(entry->code.exchange(nullptr));

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "runlet/codec/json.h"
@@ -238,6 +239,32 @@ TEST_CASE("two functions that fail and are each other's destination end their lo
   CHECK(engine.Metrics("a").value().invocations + engine.Metrics("b").value().invocations == 32);
   CHECK(sim.DeadLetters().size() == 33);
   CHECK(engine.dead_letters().List({.condition = Condition::kRecursionLimit}).size() == 1);
+}
+
+// Asks the engine what there is when it ends.
+struct Asks {
+  explicit Asks(Engine* its_engine) : engine(its_engine) {}
+  Asks(Asks&& other) noexcept : engine(std::exchange(other.engine, nullptr)) {}
+  Asks(const Asks&) = default;
+  Asks& operator=(const Asks&) = delete;
+  ~Asks() {
+    if (engine == nullptr) return;
+    CHECK(!engine->Explain(RequestId()).ok());
+    CHECK(!engine->Post("asks", "").ok());
+  }
+  Engine* engine;
+};
+
+TEST_CASE("the event of a record that no destination took may call the engine as it ends, with the engine") {
+  Simulation sim;
+  Engine& engine = sim.engine();
+  const auto refuse = [](const InvocationRecord&) { return absl::UnavailableError("down"); };
+  const Function<Asks> function{"asks"};
+  REQUIRE(engine.Register(function, [](const Asks&) {}, {.event_invoke = {.on_success = Destination::Callback(refuse)}})
+              .ok());
+  for (int i = 0; i < 10; ++i) REQUIRE(engine.Post(function, Asks(&engine)).ok());
+  sim.AdvanceBy(absl::Seconds(1));
+  CHECK(engine.Inspect().undelivered == 10);
 }
 
 // ---- what cannot be ----
