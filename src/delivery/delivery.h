@@ -113,6 +113,8 @@ class Delivery final : public QueueListener, public CapacityListener {
     Activity activity;
     std::unique_ptr<InvocationRecord> record;
   };
+  // Whether `destination` is a function that the loop which ends with `event` has run often enough.
+  bool TakesUpLoop(const Event& event, const Destination& destination) const;
   Ending EndingOf(const Settlement& settlement, Instant now, const EventInvokeConfig* sinks);
   void Tell(Ending& ending, const EventInvokeConfig* sinks, Slot& slot);
   void EndExpired(Instant now);

@@ -126,6 +126,12 @@ void Delivery::Settle(std::span<Settlement> settlements, Instant now, const Even
   if (ends) wiring_.admission.TellOfQuiet();
 }
 
+bool Delivery::TakesUpLoop(const Event& event, const Destination& destination) const {
+  if (destination.function() == nullptr) return false;
+  const FunctionEntry* const told = registry_.Find(destination.function()->name);
+  return told != nullptr && event.lineage.CountOf(told->function) >= kRecursionMax;
+}
+
 Delivery::Ending Delivery::EndingOf(const Settlement& settlement, Instant now, const EventInvokeConfig* sinks) {
   Event& event = *settlement.event;
   if (settlement.kind == Settlement::Kind::kDead) event.EndWait(now, event.attempts + 1);
@@ -137,8 +143,7 @@ Delivery::Ending Delivery::EndingOf(const Settlement& settlement, Instant now, c
   const bool success = settlement.condition == Condition::kSuccess;
   const Destination& destination = success ? sinks->on_success : sinks->on_failure;
   if (!destination.is_set()) return ending;
-  // The end of a loop: a function that is told of it would take it up again.
-  if (settlement.condition == Condition::kRecursionLimit && destination.function() != nullptr) return ending;
+  if (settlement.condition == Condition::kRecursionLimit && TakesUpLoop(event, destination)) return ending;
   ending.record = std::make_unique<InvocationRecord>();
   InvocationRecord& record = *ending.record;
   record.timestamp = wiring_.clock.Calendar();

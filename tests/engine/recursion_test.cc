@@ -41,6 +41,21 @@ TEST_CASE("a function that posts to itself is stopped after 16 runs, and the nex
   CHECK(runs == 32);
 }
 
+TEST_CASE("a function that is no part of the loop is told of its end") {
+  Simulation sim;
+  Engine& engine = sim.engine();
+  std::vector<std::string> told;
+  REQUIRE(engine.Register("alarm", [&](std::string_view record) { told.emplace_back(record); }).ok());
+  REQUIRE(engine
+              .Register("loop", [&](std::string_view event) { CHECK(engine.Post("loop", event).ok()); },
+                        {.event_invoke = {.on_failure = Destination::Function("alarm")}})
+              .ok());
+  REQUIRE(engine.Post("loop", "{}").ok());
+  sim.RunUntilIdle();
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].find("\"condition\":\"RecursionLimit\"") != std::string::npos);
+}
+
 TEST_CASE("a loop over several functions counts each by itself") {
   Simulation sim;
   Engine& engine = sim.engine();
