@@ -25,7 +25,8 @@
 
 namespace runlet {
 
-// How an accepted event ended. Lambda's conditions first, then what only an engine inside a program knows.
+// How an accepted event ended. Lambda's conditions first, then what only an engine inside a program knows. The numbers
+// are stored in files: new ones come last.
 enum class Condition : std::uint8_t {
   kSuccess,
   kRetriesExhausted,         // its last allowed attempt failed
@@ -38,6 +39,7 @@ enum class Condition : std::uint8_t {
   kCancelled,                // Engine::Cancel; no dead letter
   kParked,                   // handed back by Drain
   kPurged,                   // removed by the host
+  kHostCrashed,              // durable queue: the process died three times while it ran alone
 };
 // "RetriesExhausted", as in Lambda's invocation records.
 std::string_view ConditionName(Condition condition);
@@ -118,6 +120,9 @@ class Event : public TimerLink {
   Event* lane_next = nullptr;
   Event* lane_prev = nullptr;
   std::uint8_t place = 0;
+  // For a queue that stores events: the payload is not in memory, and under which number it is stored.
+  bool away = false;
+  std::int64_t stored = 0;
 
  private:
   friend class EventRef;
