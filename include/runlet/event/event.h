@@ -78,6 +78,12 @@ struct EventDetails {
 
 class EventRef;
 
+// Where a queue has the events of one function. The timer is the queue's.
+struct EventLane : TimerLink {
+  explicit EventLane(const FunctionIdentity* its_function) : function(its_function) {}
+  const FunctionIdentity* const function;  // as the queue knows it
+};
+
 // Made once, moved by reference. Whoever holds the event (the queue while it waits, the delivery while it runs) writes
 // its fields; the payload is never written again, so an execution that overran its deadline may go on reading it while
 // the next attempt runs.
@@ -115,8 +121,9 @@ class Event : public TimerLink {
     return details == nullptr ? std::vector<AttemptError>() : details->errors.List();
   }
 
-  // For the queue while the event waits there: its neighbours among those of its function, and which list that is. The
-  // TimerLink is free for a timer meanwhile.
+  // For the queue until the event ends: its function's lane; while the event waits there, its neighbours in it, and
+  // which list that is. The TimerLink is free for a timer meanwhile.
+  EventLane* lane = nullptr;
   Event* lane_next = nullptr;
   Event* lane_prev = nullptr;
   std::uint8_t place = 0;
