@@ -28,6 +28,8 @@ absl::StatusOr<Tables> Tables::Prepare(sqlite3* db) {
   const std::string read_event = fmt::format("SELECT {} FROM runlet_event e WHERE e.seq = ?1", kEventColumns);
   const std::string read_letter = fmt::format("SELECT {} FROM runlet_dead d WHERE d.id = ?1", kLetterColumns);
   const std::pair<Statement*, std::string_view> statements[] = {
+      {&t.begin_, "BEGIN IMMEDIATE"},
+      {&t.commit_, "COMMIT"},
       {&t.find_function_, "SELECT id FROM runlet_function WHERE name = ?1"},
       {&t.insert_function_, "INSERT INTO runlet_function(name) VALUES(?1)"},
       {&t.insert_event_,

@@ -53,6 +53,9 @@ class Tables {
   static absl::StatusOr<Tables> Prepare(sqlite3* db);
   Tables(Tables&&) = default;
 
+  absl::Status Begin() { return begin_.Run(); }
+  absl::Status Commit() { return commit_.Run(); }
+
   // ---- functions ----
   absl::StatusOr<std::int64_t> FunctionId(std::string_view name);  // made where there is none
   absl::Status ForEachFunction(const std::function<void(std::int64_t id, std::string_view name)>& f);
@@ -104,6 +107,7 @@ class Tables {
   sqlite3* db_;
   // No event has had a long payload yet: most files never do, and need no look into that table.
   bool long_payloads_ = true;
+  Statement begin_, commit_;
   Statement find_function_, insert_function_;
   Statement insert_event_, update_event_, delete_event_, read_payload_, read_events_, read_event_;
   Statement insert_payload_, delete_payload_, move_payload_;
