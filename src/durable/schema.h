@@ -56,7 +56,7 @@ CREATE TABLE runlet_suspect(
 CREATE TABLE runlet_dead(
   ord INTEGER PRIMARY KEY,
   function INTEGER NOT NULL,
-  id BLOB NOT NULL UNIQUE,
+  id BLOB NOT NULL,
   condition INTEGER NOT NULL,         -- runlet::Condition
   accepted INTEGER NOT NULL,
   died INTEGER NOT NULL,
@@ -64,6 +64,7 @@ CREATE TABLE runlet_dead(
   extra BLOB,
   crc INTEGER NOT NULL,
   payload BLOB);
+CREATE INDEX runlet_dead_id ON runlet_dead(id);
 
 -- Of posts with a dedup_key.
 CREATE TABLE runlet_key(

@@ -26,7 +26,8 @@ absl::StatusOr<Tables> Tables::Prepare(sqlite3* db) {
   const std::string read_events =
       fmt::format("SELECT {} FROM runlet_event e WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2", kEventColumns);
   const std::string read_event = fmt::format("SELECT {} FROM runlet_event e WHERE e.seq = ?1", kEventColumns);
-  const std::string read_letter = fmt::format("SELECT {} FROM runlet_dead d WHERE d.id = ?1", kLetterColumns);
+  const std::string read_letter =
+      fmt::format("SELECT {} FROM runlet_dead d WHERE d.id = ?1 ORDER BY d.ord DESC LIMIT 1", kLetterColumns);
   const std::pair<Statement*, std::string_view> statements[] = {
       {&t.begin_, "BEGIN IMMEDIATE"},
       {&t.commit_, "COMMIT"},
