@@ -201,6 +201,7 @@ void Store::TakeLoaded(std::vector<StoredEvent>& events, Instant now, WallClock 
     if (what.empty() && known == by_row_.end()) what = "its function is missing";
     if (what.empty() && !extra.has_value()) what = "its errors and times cannot be read";
     if (!what.empty()) {
+      ++damaged_events_;
       damages->push_back({"runlet_event", stored.row.seq,
                           known == by_row_.end() ? std::string() : known->second->identity.name, std::string(what)});
       continue;

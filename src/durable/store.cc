@@ -167,7 +167,7 @@ void Store::Unshelve(Known* known, Instant now) {
 std::int64_t Store::Live() const {
   const QueueStats scheduled = scheduler_ == nullptr ? QueueStats() : scheduler_->stats();
   return static_cast<std::int64_t>(scheduled.ready + scheduled.delayed + scheduled.running + shelved_ +
-                                   held_back_.size() + incoming_) +
+                                   held_back_.size() + incoming_ + damaged_events_) +
          unloaded_;
 }
 
@@ -284,17 +284,14 @@ absl::Status Store::Transaction(const std::function<absl::Status(sqlite3* db)>& 
   if (forked()) return absl::FailedPreconditionError("a forked child cannot use its parent's queue");
   if (committer_.in_transaction()) return absl::FailedPreconditionError("a transaction of the queue is open already");
   std::vector<Posted> posted;
-  absl::Status status;
   // Also where the work throws: then nothing of it was there.
   struct Settled {
-    ~Settled() { store.EndTransaction(posted, status.ok()); }
+    ~Settled() { store.EndTransaction(posted, committed); }
     Store& store;
     std::vector<Posted>& posted;
-    const absl::Status& status;
-  };
-  status = absl::AbortedError("the work has not returned");
-  const Settled settled{*this, posted, status};
-  status = committer_.Transaction([&] {
+    bool committed = false;
+  } settled{*this, posted};
+  const absl::Status status = committer_.Transaction([&] {
     // Also where the work throws.
     struct Handed {
       ~Handed() { to = std::exchange(from, {}); }
@@ -305,6 +302,7 @@ absl::Status Store::Transaction(const std::function<absl::Status(sqlite3* db)>& 
     const Handed handed{posted_, posted};
     return work(file_.connection.get());
   });
+  settled.committed = status.ok();
   return status;
 }
 
@@ -423,6 +421,7 @@ std::size_t Store::FilterDamaged(std::span<EventRef> events, std::vector<ClaimCh
     return events.size();
   std::vector<Damage> damages;
   std::size_t whole = 0;
+  News news;
   {
     MutexLock lock(&mu_);
     for (std::size_t i = 0; i < events.size(); ++i) {
@@ -440,9 +439,13 @@ std::size_t Store::FilterDamaged(std::span<EventRef> events, std::vector<ClaimCh
       }
       damages.push_back({"runlet_event", event.stored, event.lane->function->name, std::string(payload.damage)});
       TakeBack(events[i]);
+      ++damaged_events_;
+      // Whoever has claimed less than there was to claim would not come again.
+      news.ready.push_back(events[i]->lane->function);
     }
   }
   for (std::size_t i = whole; i < events.size(); ++i) events[i] = EventRef();
+  Tell(news);
   for (Damage& damage : damages) Report(std::move(damage));
   return whole;
 }
@@ -590,11 +593,11 @@ QueueStats Store::stats(const std::function<bool(const Known&)>& is_mine) const 
   MutexLock lock(&mu_);
   QueueStats stats = scheduler_ == nullptr ? QueueStats() : scheduler_->stats();
   const auto unloaded = static_cast<std::size_t>(std::max<std::int64_t>(0, unloaded_));
-  stats.accepted = stats.accepted + shelved_ + held_back_.size() + unloaded - taken_back_;
+  stats.accepted = stats.accepted + shelved_ + held_back_.size() + unloaded + damaged_events_ - taken_back_;
   stats.ended -= taken_back_;
   stats.ready += unloaded;
-  stats.unregistered = shelved_;
-  for (const auto& [event, known] : held_back_) ++(is_mine(*known) ? stats.ready : stats.unregistered);
+  stats.stranded = shelved_ + damaged_events_;
+  for (const auto& [event, known] : held_back_) ++(is_mine(*known) ? stats.ready : stats.stranded);
   stats.bytes += shelved_bytes_ + static_cast<std::size_t>(std::max<std::int64_t>(0, unloaded_bytes_));
   stats.dead = static_cast<std::size_t>(std::max<std::int64_t>(0, dead_));
   if (audiences_.size() < 2) return stats;
@@ -605,7 +608,7 @@ QueueStats Store::stats(const std::function<bool(const Known&)>& is_mine) const 
     const std::size_t delayed = theirs.delayed + theirs.backing_off + theirs.throttled;
     stats.ready -= theirs.ready;
     stats.delayed -= delayed;
-    stats.unregistered += theirs.ready + delayed;
+    stats.stranded += theirs.ready + delayed;
   }
   return stats;
 }

@@ -227,6 +227,7 @@ class Store {
   std::vector<std::pair<RequestId, std::int64_t>> gone_ RUNLET_GUARDED_BY(mu_);  // letters, by id; a ring
   std::size_t oldest_gone_ RUNLET_GUARDED_BY(mu_) = 0;
   std::vector<Damage> damages_ RUNLET_GUARDED_BY(mu_);
+  std::size_t damaged_events_ RUNLET_GUARDED_BY(mu_) = 0;
   std::uint64_t damaged_ RUNLET_GUARDED_BY(mu_) = 0;
   std::vector<Posted> posted_;  // the transaction's thread's
 };

@@ -172,7 +172,7 @@ DrainReport EngineCore::Drain(absl::Duration soft, absl::Duration hard) {
     report.parked = delivery_.ParkAll(options_.on_parked);
   } else {
     const QueueStats stats = queue_->stats();
-    report.parked = stats.ready + stats.delayed + stats.running + stats.unregistered;
+    report.parked = stats.ready + stats.delayed + stats.running + stats.stranded;
   }
   return report;
 }

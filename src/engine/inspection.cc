@@ -15,7 +15,7 @@ std::string Inspection::ToString() const {
       "events: {} ready, {} delayed, {} claimed, {} dead; {} letters and records not taken yet\n",
       unreserved_in_use, unreserved, concurrency, threads, abandoned, queue.ready, queue.delayed, queue.running,
       queue.dead, undelivered);
-  if (queue.unregistered != 0) text += fmt::format("events of functions not registered: {}\n", queue.unregistered);
+  if (queue.stranded != 0) text += fmt::format("events of functions not registered, or damaged: {}\n", queue.stranded);
   if (storage.has_value()) {
     text += fmt::format(
         "storage: {} bytes of log, {} changes in {} commits, {} syncs of {} at most, oldest event {}, {} damaged "

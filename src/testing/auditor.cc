@@ -182,7 +182,7 @@ void Auditor::CheckStep(const Engine& engine) {
     shrinking_ = false;
     for (auto& [name, function] : functions_) function.shrinks = false;
   }
-  const std::size_t live = stats.ready + stats.delayed + stats.running + stats.unregistered;
+  const std::size_t live = stats.ready + stats.delayed + stats.running + stats.stranded;
   if (stats.accepted != stats.ended + live) {
     report_(1, fmt::format("{} events accepted, but {} ended, {} ready, {} delayed and {} running", stats.accepted,
                            stats.ended, stats.ready, stats.delayed, stats.running));

@@ -51,7 +51,7 @@ struct Settlement {
 // that ends at Never() itself cannot be got back at all, and costs the queue nothing.
 inline constexpr Instant kLeaseWithoutEnd{kForeverNs - 1};
 
-// At quiescence accepted = ended + waiting + running, and waiting = ready + delayed + unregistered.
+// At quiescence accepted = ended + waiting + running, and waiting = ready + delayed + stranded.
 struct QueueStats {
   std::uint64_t accepted = 0;  // redriven events count again, and those found in a file
   std::uint64_t ended = 0;
@@ -60,9 +60,9 @@ struct QueueStats {
   std::size_t running = 0;  // claimed
   std::size_t dead = 0;
   std::size_t bytes = 0;  // of the payloads of waiting and running events
-  // They wait too, but are neither ready nor delayed: events of functions that the engine has not registered, which a
-  // durable queue has found in its file.
-  std::size_t unregistered = 0;
+  // They wait too, but nothing here can run them: events of functions that the engine has not registered, which a
+  // durable queue has found in its file, and damaged ones.
+  std::size_t stranded = 0;
 };
 
 // Of a queue that stores events. Counters are since it was opened.
