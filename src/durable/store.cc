@@ -342,13 +342,13 @@ void Store::ReleaseAll(std::span<EventRef> events) {
 std::size_t Store::StopBeforeSuspect(std::span<EventRef> claimed, bool* marked) {
   if (suspects_.empty()) [[likely]]
     return claimed.size();
-  const auto suspect = std::find_if(claimed.begin(), claimed.end(),
-                                    [this](const EventRef& event) { return suspects_.contains(event->stored); });
-  if (suspect == claimed.end()) return claimed.size();
-  *marked = suspect == claimed.begin();
-  const auto keep = *marked ? 1 : suspect - claimed.begin();
-  ReleaseAll(claimed.subspan(static_cast<std::size_t>(keep)));
-  return static_cast<std::size_t>(keep);
+  std::size_t first = 0;
+  while (first < claimed.size() && !suspects_.contains(claimed[first]->stored)) ++first;
+  if (first == claimed.size()) return first;
+  *marked = first == 0;
+  const std::size_t keep = *marked ? 1 : first;
+  ReleaseAll(claimed.subspan(keep));
+  return keep;
 }
 
 std::size_t Store::Claim(Known* known, std::span<EventRef> out, Instant now, Instant lease) {
