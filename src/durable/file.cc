@@ -99,6 +99,9 @@ absl::StatusOr<File> OpenFile(const std::string& path, const Options& options) {
   absl::StatusOr<Tables> tables = Tables::Prepare(file.connection.get());
   if (!tables.ok()) return About(file.path, tables.status());
   file.tables.emplace(*std::move(tables));
+  absl::StatusOr<Connection> reader = Connection::Open(file.path, Connection::Mode::kReadOnly);
+  if (!reader.ok()) return reader.status();
+  file.reader = *std::move(reader);
   return file;
 }
 

@@ -37,7 +37,8 @@ struct File {
   std::optional<OwnerLock> lock;
   Connection connection;
   std::optional<Tables> tables;
-  Descriptor log;  // the write-ahead log
+  Connection reader;  // for looks that must not wait for a commit
+  Descriptor log;     // the write-ahead log
 };
 absl::StatusOr<File> OpenFile(const std::string& path, const Options& options);
 

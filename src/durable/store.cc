@@ -618,22 +618,19 @@ WaitingEvents Store::waiting(const Known& known) const {
   return scheduler_->waiting(known.identity);
 }
 
-StorageStats Store::storage(std::optional<WallClock> wall, Instant now) {
+StorageStats Store::storage(WallClock wall, Instant now) const {
   StorageStats stats;
   committer_.AddTo(&stats);
   {
     MutexLock lock(&mu_);
     stats.damaged = damaged_;
   }
-  if (forked() || !wall.has_value()) return stats;
-  std::int64_t accepted = 0;
-  AnyChange change([&](Tables& tables) {
-    const absl::StatusOr<std::int64_t> oldest = tables.Number("SELECT accepted FROM runlet_event ORDER BY seq LIMIT 1");
-    if (oldest.ok()) accepted = *oldest;
-    return oldest.status();
-  });
-  if (committer_.Commit(change).ok() && accepted != 0)
-    stats.oldest_age = absl::Nanoseconds(std::max<std::int64_t>(0, wall->Of(now) - accepted));
+  if (forked()) return stats;
+  MutexLock lock(&reader_mu_);
+  const absl::StatusOr<std::int64_t> accepted =
+      file_.reader.Number("SELECT accepted FROM runlet_event ORDER BY seq LIMIT 1");
+  if (accepted.ok() && *accepted != 0)
+    stats.oldest_age = absl::Nanoseconds(std::max<std::int64_t>(0, wall.Of(now) - *accepted));
   return stats;
 }
 

@@ -114,7 +114,7 @@ class Store {
   Known* KnownOf(const EventRef& event) const RUNLET_EXCLUDES(mu_);
 
   QueueStats stats(const std::function<bool(const Known&)>& is_mine) const RUNLET_EXCLUDES(mu_);
-  StorageStats storage(std::optional<WallClock> wall, Instant now) RUNLET_EXCLUDES(mu_);
+  StorageStats storage(WallClock wall, Instant now) const RUNLET_EXCLUDES(mu_, reader_mu_);
   WaitingEvents waiting(const Known& known) const RUNLET_EXCLUDES(mu_);
   std::vector<Damage> damages() const RUNLET_EXCLUDES(mu_);
   absl::Status Transaction(const std::function<absl::Status(sqlite3* db)>& work) RUNLET_EXCLUDES(mu_);
@@ -197,6 +197,7 @@ class Store {
   Committer committer_;
   Collector collector_{*this};
 
+  mutable Mutex reader_mu_;  // one look at a time
   mutable Mutex mu_;
   CondVar untold_;
   std::vector<Audience*> audiences_ RUNLET_GUARDED_BY(mu_);

@@ -5,6 +5,9 @@
 
 #include "runlet/codec/json.h"
 #include "tests/durable/host.h"
+#if defined(RUNLET_WITH_METRICS)
+#include "runlet/metrics/prometheus.h"
+#endif
 
 namespace runlet::durable_test {
 namespace {
@@ -253,6 +256,64 @@ TEST_CASE("a file with more events than are read at once is run to the end, and 
   CHECK(ran == kEvents + 1);
   CHECK(last_at > kEvents / 2);
 }
+
+TEST_CASE("a dead letter that its DeadLetterQueue had not taken is offered to it by the next process") {
+  struct Sink final : DeadLetterQueue {
+    absl::Status Put(std::span<const DeadLetter> letters) override {
+      if (broken) return absl::UnavailableError("broken");
+      taken.push_back(letters[0].Bytes().value());
+      return absl::OkStatus();
+    }
+    bool broken = false;
+    std::vector<std::string> taken;
+  };
+  const std::string path = FreshFile("sink");
+  for (const bool broken : {true, false}) {
+    const auto sink = std::make_shared<Sink>();
+    sink->broken = broken;
+    Host host(path);
+    REQUIRE(host.engine()
+                .Register("f", [](std::string_view) { return Permanent(absl::InternalError("no")); },
+                          {.event_invoke = {.dead_letter_queue = sink}})
+                .ok());
+    if (broken) REQUIRE(host.engine().Post("f", "1").ok());
+    host.sim().AdvanceBy(absl::Seconds(10));
+    CHECK(sink->taken.size() == (broken ? 0 : 1));
+    CHECK(host.stats().dead == (broken ? 1 : 0));
+  }
+}
+
+TEST_CASE("what the file is like stands in Inspect") {
+  Host host(FreshFile("inspect"));
+  REQUIRE(host.engine().Register("f", [](std::string_view) {}).ok());
+  REQUIRE(host.engine().PostAll("f", std::vector<std::string>(7, "x"), {.delay = absl::Hours(1)}).ok());
+  host.sim().AdvanceBy(absl::Minutes(2));
+  const Inspection inspection = host.engine().Inspect();
+  REQUIRE(inspection.storage.has_value());
+  CHECK(inspection.storage->commits > 0);
+  CHECK(inspection.storage->changes >= inspection.storage->commits);
+  CHECK(inspection.storage->syncs > 0);
+  CHECK(inspection.storage->wal_bytes > 4096);
+  CHECK(inspection.storage->oldest_age == absl::Minutes(2));
+  CHECK(inspection.ToString().find("oldest event 2m") != std::string::npos);
+}
+
+#if defined(RUNLET_WITH_METRICS)
+TEST_CASE("what the file is like stands in the metrics, each name once") {
+  Host host(FreshFile("metrics"));
+  REQUIRE(host.engine().Register("f", [](std::string_view) {}).ok());
+  REQUIRE(host.engine().Post("f", "x", {.delay = absl::Hours(1)}).ok());
+  const std::string text = PrometheusText(host.engine());
+  for (const char* const name :
+       {"log_bytes", "oldest_event_seconds", "commits_total", "changes_total", "syncs_total", "sync_seconds_total",
+        "sync_seconds_max", "stranded_events", "damaged_rows", "full", "failed"}) {
+    INFO(name);
+    const std::size_t at = text.find(std::string("\nrunlet_storage_") + name + ' ');
+    REQUIRE(at != std::string::npos);
+    CHECK(text.find(std::string("\nrunlet_storage_") + name + ' ', at + 1) == std::string::npos);
+  }
+}
+#endif
 
 TEST_CASE("two engines share an open queue: each runs what it has registered") {
   const std::string path = FreshFile("shared");
