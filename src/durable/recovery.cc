@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kDeathsMax = 3;
 constexpr std::size_t kLoadAtOnce = 4096;  // some milliseconds
+constexpr std::int64_t kRetryNs = 1'000'000'000;
 
 absl::Status CheckRange(std::string_view name, std::size_t value, std::size_t least, std::size_t most) {
   if (value >= least && value <= most) return absl::OkStatus();
@@ -164,13 +165,14 @@ bool Store::Load(Instant now, WallClock wall) {
     if (read.ok()) TakeLoaded(change.events(), now, wall, &damages);
     loading_ = false;
     loaded_ = all;
+    if (!read.ok() && !all) pay_at_ = std::min(pay_at_, now.After(kRetryNs));
     if (all) unloaded_ = unloaded_bytes_ = 0;
     NextSuspect(now);
     news = TakeNews();
   }
   Tell(news);
   for (Damage& damage : damages) Report(std::move(damage));
-  return !all && !committer_.failed();
+  return !all && read.ok();
 }
 
 void Store::LoadSome(const Known& known, std::size_t wanted, Instant now, WallClock wall) {

@@ -538,6 +538,8 @@ void Store::Settle(std::span<Settlement> settlements, std::span<Known* const> fu
   if (!committer_.failed()) return Owe(std::move(items), now);
   // Whether they have ended shows when the file is opened anew: nobody is told that they have.
   for (const std::size_t i : ended) settlements[i].stale = true;
+  MutexLock lock(&mu_);
+  unknown_ends_ += ended.size();
 }
 
 void Store::Owe(std::vector<SettleChange::Item> items, Instant now) {
@@ -594,7 +596,8 @@ QueueStats Store::stats(const std::function<bool(const Known&)>& is_mine) const 
   QueueStats stats = scheduler_ == nullptr ? QueueStats() : scheduler_->stats();
   const auto unloaded = static_cast<std::size_t>(std::max<std::int64_t>(0, unloaded_));
   stats.accepted = stats.accepted + shelved_ + held_back_.size() + unloaded + damaged_events_ - taken_back_;
-  stats.ended -= taken_back_;
+  stats.ended -= taken_back_ + unknown_ends_;
+  stats.running += unknown_ends_;
   stats.ready += unloaded;
   stats.stranded = shelved_ + damaged_events_;
   for (const auto& [event, known] : held_back_) ++(is_mine(*known) ? stats.ready : stats.stranded);

@@ -223,8 +223,9 @@ class Store {
   std::deque<std::pair<EventRef, Known*>> held_back_ RUNLET_GUARDED_BY(mu_);  // those that wait their turn
   std::optional<std::int64_t> current_suspect_ RUNLET_GUARDED_BY(mu_);        // whose turn it is
 
-  std::vector<SettleChange::Item> owed_ RUNLET_GUARDED_BY(mu_);                  // ends that the full disk did not take
-  Instant pay_at_ RUNLET_GUARDED_BY(mu_) = Instant::Never();                     // try again what could not be stored
+  std::size_t unknown_ends_ RUNLET_GUARDED_BY(mu_) = 0;          // of events whose end could not be synced
+  std::vector<SettleChange::Item> owed_ RUNLET_GUARDED_BY(mu_);  // ends that the full disk did not take
+  Instant pay_at_ RUNLET_GUARDED_BY(mu_) = Instant::Never();     // try again what could not be stored
   std::vector<std::pair<RequestId, std::int64_t>> gone_ RUNLET_GUARDED_BY(mu_);  // letters, by id; a ring
   std::size_t oldest_gone_ RUNLET_GUARDED_BY(mu_) = 0;
   std::vector<Damage> damages_ RUNLET_GUARDED_BY(mu_);
