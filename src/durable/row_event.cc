@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "base/planted.h"
+
 namespace runlet::durable {
 namespace {
 
@@ -65,7 +67,8 @@ void FillFrom(const Extra& extra, std::int64_t shift, Event& event) {
 EventRef EventOf(const StoredEvent& stored, const Extra& extra, Instant now, WallClock wall) {
   const EventRow& row = stored.row;
   const std::int64_t written = std::max(row.accepted, extra.since);
-  const std::int64_t shift = now.ns - std::max(wall.Of(now), written);
+  const std::int64_t today = RUNLET_PLANTED("calendar-trusted") ? wall.Of(now) : std::max(wall.Of(now), written);
+  const std::int64_t shift = now.ns - today;
 
   std::string nothing;
   EventRef event = Event::Make(TypeOf<std::string>(), &nothing);
