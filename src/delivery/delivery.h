@@ -71,6 +71,7 @@ class Delivery final : public QueueListener, public CapacityListener {
   // QueueListener
   void OnReady(const FunctionIdentity& function) override;
   void OnDue(Instant due) override;
+  void OnEnded() override;
   // CapacityListener
   void OnCapacity() override RUNLET_EXCLUDES(mu_);
 

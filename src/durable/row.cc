@@ -2,33 +2,61 @@
 
 #include <zlib.h>
 
+#include <algorithm>
+
 namespace runlet::durable {
 namespace {
 
 constexpr std::uint8_t kExtraVersion = 1;
 
-// Numbers as LEB128 of their zigzag, texts with their length in front.
+// A number as LEB128 of its zigzag, written to where there is room for ten bytes. Returns its end.
+char* PutNumber(std::int64_t value, char* to) {
+  auto bits = (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
+  for (; bits >= 0x80; bits >>= 7) *to++ = static_cast<char>(bits | 0x80);
+  *to++ = static_cast<char>(bits);
+  return to;
+}
+
+// Texts have their length in front.
 class Writer {
  public:
   void Number(std::int64_t value) {
-    auto bits = (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
-    for (; bits >= 0x80; bits >>= 7) bytes_ += static_cast<char>(bits | 0x80);
-    bytes_ += static_cast<char>(bits);
-  }
-  void Maybe(std::optional<std::int64_t> value) {
-    Number(value.has_value() ? 1 : 0);
-    Number(value.value_or(0));
+    char digits[10];
+    bytes_.append(digits, PutNumber(value, digits));
   }
   void Text(std::string_view text) {
     Number(static_cast<std::int64_t>(text.size()));
     bytes_ += text;
   }
-  void Id(const RequestId& id) { bytes_ += IdBytes(id).view(); }
   std::string Take() { return std::move(bytes_); }
-  std::uint32_t Checksum() const { return ChecksumOf(std::string_view(bytes_)); }
 
  private:
   std::string bytes_;
+};
+
+std::uint32_t Crc(std::uint32_t before, std::string_view bytes) {
+  return static_cast<std::uint32_t>(
+      crc32_z(before, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
+}
+
+// The checksum of a row's fields, as if they had been written one behind the other. For a row of a dozen numbers.
+class FieldsChecksumOf {
+ public:
+  void Number(std::int64_t value) { end_ = PutNumber(value, end_); }
+  void Maybe(std::optional<std::int64_t> value) {
+    Number(value.has_value() ? 1 : 0);
+    Number(value.value_or(0));
+  }
+  void Id(const RequestId& id) { end_ = std::copy_n(IdBytes(id).bytes, sizeof(IdBytes), end_); }
+  // The last of them.
+  std::uint32_t End(std::string_view text) {
+    Number(static_cast<std::int64_t>(text.size()));
+    return Crc(Crc(0, {bytes_, static_cast<std::size_t>(end_ - bytes_)}), text);
+  }
+
+ private:
+  char bytes_[16 * 10 + sizeof(IdBytes)];
+  char* end_ = bytes_;
 };
 
 class Reader {
@@ -125,7 +153,7 @@ std::optional<Extra> DecodeExtra(std::string_view bytes) {
 }
 
 std::uint32_t ChecksumOf(const EventRow& row) {
-  Writer fields;
+  FieldsChecksumOf fields;
   fields.Number(row.seq);
   fields.Number(row.function);
   fields.Id(row.id);
@@ -133,12 +161,11 @@ std::uint32_t ChecksumOf(const EventRow& row) {
   fields.Maybe(row.age);
   fields.Maybe(row.due);
   fields.Number(row.attempts);
-  fields.Text(row.extra);
-  return fields.Checksum();
+  return fields.End(row.extra);
 }
 
 std::uint32_t ChecksumOf(const DeadRow& row) {
-  Writer fields;
+  FieldsChecksumOf fields;
   fields.Number(row.ord);
   fields.Number(row.function);
   fields.Id(row.id);
@@ -146,13 +173,10 @@ std::uint32_t ChecksumOf(const DeadRow& row) {
   fields.Number(row.accepted);
   fields.Number(row.died);
   fields.Number(row.attempts);
-  fields.Text(row.extra);
-  return fields.Checksum();
+  return fields.End(row.extra);
 }
 
-std::uint32_t ChecksumOf(std::string_view payload) {
-  return static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const unsigned char*>(payload.data()), payload.size()));
-}
+std::uint32_t ChecksumOf(std::string_view payload) { return Crc(0, payload); }
 
 IdBytes::IdBytes(const RequestId& id) {
   for (int i = 0; i < 8; ++i) {

@@ -78,6 +78,7 @@ void Store::Tell(const News& news) {
       const FunctionIdentity* const function = call.audience->IdentityOf(*known);
       if (function != nullptr) call.listener->OnReady(*function);
     }
+    if (news.ended) call.listener->OnEnded();
   }
   MutexLock lock(&mu_);
   for (const Call& call : calls) --call.audience->telling;
@@ -499,6 +500,7 @@ void Store::Settle(std::span<Settlement> settlements, std::span<Known* const> fu
   std::vector<std::size_t> ended;
   SettleChange change(items, notes_);
   const bool inside = committer_.in_transaction();
+  bool others = false;
   News news;
   {
     MutexLock lock(&mu_);
@@ -531,10 +533,16 @@ void Store::Settle(std::span<Settlement> settlements, std::span<Known* const> fu
     }
     if (!items.empty()) committer_.Queue(change);
     news = TakeNews();
+    others = audiences_.size() > 1 && !ended.empty();
   }
   Tell(news);
   if (items.empty()) return;
   const absl::Status written = committer_.Finish(change);
+  if (others) {
+    News quiet;
+    quiet.ended = true;
+    Tell(quiet);
+  }
   if (written.ok()) return;
   if (!committer_.failed()) return Owe(std::move(items), now);
   // Whether they have ended shows when the file is opened anew: nobody is told that they have.

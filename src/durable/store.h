@@ -124,7 +124,8 @@ class Store {
   struct News {
     std::vector<const FunctionIdentity*> ready;
     Instant due = Instant::Never();
-    bool empty() const { return ready.empty() && due.never(); }
+    bool ended = false;  // and others than who has ended it want to know
+    bool empty() const { return ready.empty() && due.never() && !ended; }
   };
   class Collector final : public QueueListener {
    public:

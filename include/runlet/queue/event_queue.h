@@ -103,6 +103,9 @@ class QueueListener {
   virtual void OnReady(const FunctionIdentity& function) = 0;
   // The earliest due time may have come nearer.
   virtual void OnDue(Instant due) = 0;
+  // Of a queue that several engines share: one of them has ended events, and who waits until there are none may look
+  // again.
+  virtual void OnEnded() {}
 
  protected:
   ~QueueListener() = default;
