@@ -59,6 +59,10 @@ if(NOT TARGET prometheus-cpp::core)
   endif()
 endif()
 
+# And for runlet::durable, which stands on what every system has.
+find_package(SQLite3 3.35 QUIET)
+find_package(ZLIB QUIET)
+
 if(RUNLET_BUILD_TESTS)
   if(NOT TARGET Catch2::Catch2)
     runlet_dependency(Catch2 https://github.com/catchorg/Catch2.git

@@ -8,7 +8,7 @@ set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 . "$root/cmake/steps.sh"
 
-want_packages cmake ninja-build g++ libabsl-dev libfmt-dev zlib1g-dev nlohmann-json3-dev
+want_packages cmake ninja-build g++ libabsl-dev libfmt-dev zlib1g-dev libsqlite3-dev nlohmann-json3-dev
 
 build=$root/build/run
 # The presets are found from the source folder; `-B` keeps this small build apart from the benchmarks' one.

@@ -1,6 +1,7 @@
 // The census of a folder: posts one event for each file below it, counts what is in the files, and shows what became of
 // every event. A few spoiled files of its own go the way of all failures: retries, then the dead-letter queue; one is
-// mended at the end and redriven.
+// mended at the end and redriven. With --durable FILE the events are in that file: a census that was killed and is
+// started again counts what is left.
 #include <absl/time/clock.h>
 #include <fmt/format.h>
 #include <runlet/runlet.h>
@@ -21,16 +22,21 @@
 #include <string_view>
 #include <system_error>
 #include <unordered_set>
+#include <vector>
 
 #include "folder.h"
+#if defined(CENSUS_DURABLE)
+#include "census_book.h"
+#endif
 
 namespace {
 
 constexpr std::string_view kUsage =
-    "usage: file_census [folder]\n"
+    "usage: file_census [--durable FILE] [folder]\n"
     "\n"
     "Counts lines, words and bytes of every file below the folder (default: the current one), one event for each.\n"
     "Folders named .git or build are not entered, and symbolic links are not followed.\n"
+    "With --durable the events are in FILE, and the census goes on there when it was killed and is started again.\n"
     "Exit status: 0, 1 when something was lost or miscounted, 2 when there is no such folder.\n";
 
 // ---- the contracts: what is posted and called ----
@@ -43,6 +49,17 @@ struct FileCount {
   std::uint32_t crc32 = 0;
 };
 inline constexpr runlet::Function<File, FileCount> kCountFile{"count-file"};
+
+}  // namespace
+
+// A file's path is what leaves the process, where events are stored.
+template <>
+struct runlet::Codec<File> {
+  static absl::StatusOr<std::string> Encode(const File& file) { return file.path; }
+  static absl::StatusOr<File> Decode(std::string_view bytes) { return File{std::string(bytes)}; }
+};
+
+namespace {
 
 struct Nothing {};
 struct Summary {
@@ -290,10 +307,66 @@ int TakeCensus(const std::filesystem::path& root) {
   return good && MendAndRedrive(*engine, spoiled, link, results) && AddsUp(*engine, accepted, results) ? 0 : 1;
 }
 
+#if defined(CENSUS_DURABLE)
+absl::Status CountInBook(runlet::Engine& engine, CensusBook& book) {
+  return engine.Register(kCountFile,
+                         [&book](const File& file, runlet::Context& context) -> absl::StatusOr<FileCount> {
+                           const absl::StatusOr<FileCount> count = CountFile(file, context);
+                           if (!count.ok()) return count;
+                           const absl::Status kept = book.Count(file.path, count->lines, count->words, count->bytes);
+                           return kept.ok() ? count : kept;
+                         },
+                         {.timeout = absl::Minutes(1), .reserved_concurrency = 4});
+}
+
+int TakeDurableCensus(const std::string& file, const std::filesystem::path& root) {
+  constexpr std::size_t kAtOnce = 100;
+  const absl::StatusOr<std::shared_ptr<runlet::durable::Queue>> queue =
+      runlet::durable::Open(file, {.durability = runlet::Durability::kProcess});
+  if (!Holds(queue.ok(), queue.status().ToString())) return 1;
+  CensusBook book(*queue);
+  absl::StatusOr<runlet::Engine> engine = runlet::Engine::Create({.queue = *queue});
+  absl::Status status = engine.ok() ? book.Prepare() : engine.status();
+  if (status.ok()) status = CountInBook(*engine, book);
+  if (!Holds(status.ok(), status.ToString())) return 1;
+
+  std::vector<std::string> paths;
+  const auto post_all = [&] {
+    status.Update(book.List(paths, [&](const std::string& path) { return engine->Post(kCountFile, {path}).status(); }));
+    paths.clear();
+  };
+  const Walk walk = WalkFiles(root, [&](const std::string& path) {
+    paths.push_back(path);
+    if (paths.size() == kAtOnce) post_all();
+  });
+  post_all();
+  status.Update(engine->WaitIdle());
+  const CensusBook::Totals all = book.Read();
+  const std::size_t dead = engine->dead_letters().size();
+  fmt::print("{} files found, {} listed: {} counted, {} dead; {} lines, {} words, {} bytes\n", walk.files, all.listed,
+             all.counted, dead, all.lines, all.words, all.bytes);
+  const bool adds_up =
+      Holds(status.ok(), status.ToString()) &&
+      Holds(all.counted + static_cast<std::int64_t>(dead) == all.listed, "every file is counted or dead");
+  return adds_up ? 0 : 1;
+}
+#else
+int TakeDurableCensus(const std::string&, const std::filesystem::path&) {
+  fmt::print(stderr, "file_census: --durable needs runlet::durable, which this build does not have\n");
+  return 2;
+}
+#endif
+
 }  // namespace
 
 int main(int argc, char** argv) {
   std::setlocale(LC_CTYPE, "C.UTF-8");
+  std::string durable;
+  if (argc > 2 && std::string_view(argv[1]) == "--durable") {
+    durable = argv[2];
+    argc -= 2;
+    argv += 2;
+  }
   const std::string_view argument = argc > 1 ? argv[1] : ".";
   if (argument == "--help" || argument == "-h") {
     fmt::print("{}", kUsage);
@@ -309,5 +382,5 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "file_census: {}: {}\n", Shown(std::string(argument)), error.message());
     return 2;
   }
-  return TakeCensus(argument);
+  return durable.empty() ? TakeCensus(argument) : TakeDurableCensus(durable, argument);
 }

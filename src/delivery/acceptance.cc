@@ -189,6 +189,7 @@ absl::Status Delivery::Redrive(const RequestId& id, absl::Duration delay, bool d
   if (!letter.has_value())
     return absl::NotFoundError(fmt::format("no dead letter has the request id {}", id.ToString()));
   const Event& dead = *letter->event;
+  if (dead.function == nullptr) return Invoker::NotFound(letter->function);
   auto& entry = const_cast<FunctionEntry&>(static_cast<const FunctionEntry&>(*dead.function));
   const CodeHold hold(wiring_.slots, entry);
   const Accepting accepting(invoker_, hold.slot());

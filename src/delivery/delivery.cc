@@ -43,6 +43,8 @@ void Delivery::OnReady(const FunctionIdentity& function) { Wake(*static_cast<con
 
 void Delivery::OnDue(Instant due) { wiring_.executor.WakeAt(due); }
 
+void Delivery::OnEnded() { wiring_.admission.TellOfQuiet(); }
+
 void Delivery::Wake(Lane& lane) {
   if (lane.pending.load(std::memory_order_seq_cst) || lane.pending.exchange(true, std::memory_order_seq_cst)) return;
   PostPump(lane);

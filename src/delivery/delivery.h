@@ -49,6 +49,9 @@ class Delivery final : public QueueListener, public CapacityListener {
   std::vector<EventRef> TakeWaiting(const FunctionEntry& entry);
   // ... and ends it.
   void EndRemoved(std::vector<EventRef> events, const EventInvokeConfig* sinks);
+  // Has letters of `entry` offered to `sink` that were there before it was registered: those that a durable queue has
+  // kept from an earlier process.
+  void OfferOldLetters(const FunctionEntry& entry, const std::shared_ptr<DeadLetterQueue>& sink);
   // Ends as Parked what waits, and what is still claimed; hands it to `parked`. Returns how many.
   std::size_t ParkAll(const std::function<void(const DeadLetter&)>& parked);
   // Ends the event, if it waits, as Cancelled. False when it does not wait.
@@ -70,6 +73,7 @@ class Delivery final : public QueueListener, public CapacityListener {
   // QueueListener
   void OnReady(const FunctionIdentity& function) override;
   void OnDue(Instant due) override;
+  void OnEnded() override;
   // CapacityListener
   void OnCapacity() override RUNLET_EXCLUDES(mu_);
 

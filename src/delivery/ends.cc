@@ -210,6 +210,20 @@ void Delivery::EndRemoved(std::vector<EventRef> events, const EventInvokeConfig*
   }
 }
 
+void Delivery::OfferOldLetters(const FunctionEntry& entry, const std::shared_ptr<DeadLetterQueue>& sink) {
+  if (sink == nullptr || queue_.durability() == Durability::kMemory) return;
+  constexpr std::size_t kPage = 1000;
+  std::optional<RequestId> after;
+  for (;;) {
+    const std::vector<DeadLetter> page = queue_.ListDead({.function = entry.name}, kPage, after);
+    for (const DeadLetter& letter : page) {
+      if (letter.function == entry.name) feed_.Add(entry, {letter.request_id, letter.condition, letter.attempts, sink});
+    }
+    if (page.size() < kPage) return;
+    after = page.back().request_id;
+  }
+}
+
 std::size_t Delivery::ParkAll(const std::function<void(const DeadLetter&)>& parked) {
   std::size_t count = 0;
   std::array<EventRef, Batch::kMax> events;

@@ -215,6 +215,29 @@ void ControlPlane::Tell(Activity::Kind kind, const FunctionEntry& entry) const {
   w_.invoker.Observe({.kind = kind, .at = w_.invoker.wiring().clock.Now(), .function = entry.name});
 }
 
+void ControlPlane::Announce(const FunctionEntry& entry, bool registered) {
+  struct Announced {
+    const FunctionEntry* entry;
+    const Type* in;
+    const CodecOps* codec;
+  };
+  std::vector<Announced> announced;
+  std::shared_ptr<DeadLetterQueue> sink;
+  {
+    MutexLock lock(&mu_);
+    const auto add = [&](const FunctionEntry& each) {
+      const Code* const code = LockedCode(each);
+      if (code != nullptr) announced.push_back({&each, code->handler.ops().in, code->handler.ops().in_codec});
+    };
+    add(entry.function);
+    for (const FunctionEntry* each : entry.function.qualified) add(*each);
+    if (const Code* const code = LockedCode(entry); code != nullptr && registered)
+      sink = code->config.event_invoke.dead_letter_queue;
+  }
+  for (const Announced& each : announced) w_.queue.Announce(*each.entry, each.in, each.codec);
+  w_.delivery.OfferOldLetters(entry, sink);
+}
+
 void ControlPlane::TellReplaced(FunctionEntry& entry) {
   Tell(Activity::Kind::kReplaced, entry);
   w_.admission.Changed();
@@ -249,6 +272,7 @@ absl::Status ControlPlane::Publish(std::string_view name, Handler handler, Funct
     if (existing) FollowLatest(*entry, &replaced);
   }
   Retire(replaced);
+  Announce(*entry, !existing);
   if (existing) {
     TellReplaced(*entry);
   } else {
@@ -348,6 +372,7 @@ absl::StatusOr<std::string> ControlPlane::PublishVersion(std::string_view name) 
     Replaced none;
     SetCode(*entry, MakeCode(latest->handler, ConfigOf(latest->config), entry->qualifier), &none);
   }
+  Announce(*entry, true);
   Tell(Activity::Kind::kRegistered, *entry);
   return version;
 }
@@ -380,6 +405,7 @@ absl::Status ControlPlane::SetAlias(std::string_view name, const Alias& alias, b
     SetCode(*entry, *std::move(code), &replaced);
   }
   Retire(replaced);
+  Announce(*entry, !existing);
   Tell(existing ? Activity::Kind::kReplaced : Activity::Kind::kRegistered, *entry);
   // What was claimed for the code before may not be taken away from the code that is to run it.
   if (existing) w_.delivery.WakeAnew(*entry->lane);

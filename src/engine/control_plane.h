@@ -34,7 +34,7 @@ class ControlPlane {
     Slots& slots;
     Registry& registry;
     Admission& admission;
-    const EventQueue& queue;
+    EventQueue& queue;
     Invoker& invoker;
     Delivery& delivery;
   };
@@ -80,6 +80,9 @@ class ControlPlane {
   void SetExtraThreads();
   void Retire(const Replaced& replaced);
   void Tell(Activity::Kind kind, const FunctionEntry& entry) const;
+  // Tells the queue what the function, its versions and its aliases take now; `registered`: `entry` is new. The queue
+  // may tell of events of theirs in turn, so nobody may hold the lock.
+  void Announce(const FunctionEntry& entry, bool registered) RUNLET_EXCLUDES(mu_);
   // After what `entry` may use has changed.
   void TellReplaced(FunctionEntry& entry) RUNLET_EXCLUDES(mu_);
 

@@ -38,6 +38,12 @@ MemoryQueueOptions QueueOptions(MemoryQueueOptions options) {
   return options;
 }
 
+std::shared_ptr<EventQueue> QueueOf(const EngineOptions& options, const Clock& clock) {
+  if (options.queue == nullptr) return MemoryQueue(QueueOptions(options.memory_queue), clock);
+  std::shared_ptr<EventQueue> port = options.queue->Join(clock);
+  return port != nullptr ? port : options.queue;
+}
+
 }  // namespace
 
 EngineCore::EngineCore(EngineOptions options)
@@ -49,9 +55,7 @@ EngineCore::EngineCore(EngineOptions options)
       admission_(
           {options_.concurrency, options_.max_abandoned, options_.unreserved_minimum, options_.requests_per_permit},
           clock_, executor_),
-      queue_(options_.queue != nullptr
-                 ? options_.queue
-                 : std::shared_ptr<EventQueue>(MemoryQueue(QueueOptions(options_.memory_queue), clock_))),
+      queue_(QueueOf(options_, clock_)),
       invoker_({clock_, fork_guard_, executor_, slots_, admission_, options_.observer, options_.interceptor,
                 options_.log, options_.payload_limits}),
       delivery_(invoker_, *queue_, registry_, {options_.account, options_.destination_backlog, options_.retry_budget}),
@@ -169,7 +173,7 @@ DrainReport EngineCore::Drain(absl::Duration soft, absl::Duration hard) {
     report.parked = delivery_.ParkAll(options_.on_parked);
   } else {
     const QueueStats stats = queue_->stats();
-    report.parked = stats.ready + stats.delayed + stats.running;
+    report.parked = stats.ready + stats.delayed + stats.running + stats.stranded;
   }
   return report;
 }

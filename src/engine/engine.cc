@@ -310,6 +310,10 @@ bool Engine::idle() const { return core_->fork_guard_.forked() || core_->Idle();
 QueueStats Engine::queue_stats() const { return core_->fork_guard_.forked() ? QueueStats{} : core_->queue_->stats(); }
 int Engine::abandoned() const { return core_->admission_.abandoned(); }
 
+std::optional<StorageStats> Engine::queue_storage() const {
+  return core_->fork_guard_.forked() ? std::nullopt : core_->queue_->storage();
+}
+
 Inspection Engine::Inspect() const { return core_->fork_guard_.forked() ? Inspection{} : core_->Inspect(); }
 
 absl::StatusOr<Explanation> Engine::Explain(const RequestId& id) const {

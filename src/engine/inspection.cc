@@ -15,6 +15,15 @@ std::string Inspection::ToString() const {
       "events: {} ready, {} delayed, {} claimed, {} dead; {} letters and records not taken yet\n",
       unreserved_in_use, unreserved, concurrency, threads, abandoned, queue.ready, queue.delayed, queue.running,
       queue.dead, undelivered);
+  if (queue.stranded != 0) text += fmt::format("events of functions not registered, or damaged: {}\n", queue.stranded);
+  if (storage.has_value()) {
+    text += fmt::format(
+        "storage: {} bytes of log, {} changes in {} commits, {} syncs of {} at most, oldest event {}, {} damaged "
+        "rows{}{}\n",
+        storage->wal_bytes, storage->changes, storage->commits, storage->syncs, Text(storage->sync_time_max),
+        Text(storage->oldest_age), storage->damaged, storage->full ? ", disk full" : "",
+        storage->failed ? ", FAILED: open it anew" : "");
+  }
   for (const FunctionInspection& each : functions) {
     text += fmt::format("function {}{}: {} ready, {} delayed, {} backing off, {} throttled", each.function,
                         each.registered ? "" : " (removed)", each.waiting.ready, each.waiting.delayed,

@@ -60,6 +60,7 @@ Inspection EngineCore::Inspect() const {
     function.waiting = delivery_.waiting(*entry);
   }
   inspection.queue = queue_->stats();
+  inspection.storage = queue_->storage();
   inspection.concurrency = options_.concurrency;
   inspection.unreserved = admission_.unreserved().cap();
   inspection.unreserved_in_use = admission_.unreserved().taken();

@@ -41,6 +41,7 @@ std::string_view ConditionName(Condition condition) {
     case Condition::kCancelled: return "Cancelled";
     case Condition::kParked: return "Parked";
     case Condition::kPurged: return "Purged";
+    case Condition::kHostCrashed: return "HostCrashed";
   }
   return "Unknown";
 }

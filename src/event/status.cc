@@ -56,8 +56,8 @@ std::string_view Reason(const absl::Status& status) {
        {reason::kConcurrentInvocationLimitExceeded, reason::kReservedFunctionConcurrentInvocationLimitExceeded,
         reason::kFunctionInvocationRateLimitExceeded, reason::kReservedFunctionInvocationRateLimitExceeded,
         reason::kAbandonedExecutionLimitExceeded, reason::kEventQueueFull, reason::kDeadLetterQueueFull,
-        reason::kDedupKeysFull, reason::kDestinationBacklogFull, reason::kRecursiveInvocation, reason::kEngineClosed,
-        reason::kNoThreadInTime}) {
+        reason::kDedupKeysFull, reason::kQueueStorageFull, reason::kQueueStorageFailed, reason::kDestinationBacklogFull,
+        reason::kRecursiveInvocation, reason::kEngineClosed, reason::kNoThreadInTime}) {
     if (*payload == Absl(name)) return name;
   }
   return {};
@@ -105,6 +105,11 @@ absl::Status Thrown(std::string_view type, std::string_view message) {
 absl::Status Refused(absl::StatusCode code, std::string_view why, std::string_view message) {
   absl::Status status(code, Absl(message));
   status.SetPayload(kReasonUrl, absl::Cord(Absl(why)));
+  return status;
+}
+
+absl::Status UnknownAcceptance(absl::Status status) {
+  status.SetPayload(kAcceptanceUnknownUrl, absl::Cord());
   return status;
 }
 

@@ -20,6 +20,9 @@ absl::Status Thrown(std::string_view type, std::string_view message);
 // A refusal with a name.
 absl::Status Refused(absl::StatusCode code, std::string_view why, std::string_view message);
 
+// `status` as that of events that may have been stored or not.
+absl::Status UnknownAcceptance(absl::Status status);
+
 }  // namespace runlet
 
 #endif  // RUNLET_SRC_EVENT_STATUS_MARKS_H_

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -130,6 +131,31 @@ void AddEngineFamilies(const Engine& engine, std::vector<MetricFamily>* families
         static_cast<std::uint64_t>(engine.abandoned()));
 }
 
+void AddStorageFamilies(const StorageStats& storage, std::size_t stranded, std::vector<MetricFamily>* families) {
+  const auto add = [&](std::string_view name, std::string_view help, MetricType type) -> ClientMetric& {
+    return AddMetric(families->emplace_back(Family(name, help, type)));
+  };
+  const auto counter = [&](std::string_view name, std::string_view help, double value) {
+    add(name, help, MetricType::Counter).counter.value = value;
+  };
+  const auto gauge = [&](std::string_view name, std::string_view help, double value) {
+    add(name, help, MetricType::Gauge).gauge.value = value;
+  };
+  gauge("runlet_storage_log_bytes", "Length of the write-ahead log.", static_cast<double>(storage.wal_bytes));
+  gauge("runlet_storage_oldest_event_seconds", "Age of the oldest event that has not ended.",
+        absl::ToDoubleSeconds(storage.oldest_age));
+  counter("runlet_storage_commits_total", "Transactions.", static_cast<double>(storage.commits));
+  counter("runlet_storage_changes_total", "Puts, claims, ends and others, written in the transactions.",
+          static_cast<double>(storage.changes));
+  counter("runlet_storage_syncs_total", "Syncs of the write-ahead log.", static_cast<double>(storage.syncs));
+  counter("runlet_storage_sync_seconds_total", "Time in all syncs.", absl::ToDoubleSeconds(storage.sync_time));
+  gauge("runlet_storage_sync_seconds_max", "Time in the longest sync.", absl::ToDoubleSeconds(storage.sync_time_max));
+  gauge("runlet_storage_stranded_events", "Waiting events that nothing here can run.", static_cast<double>(stranded));
+  gauge("runlet_storage_damaged_rows", "Damaged rows found.", static_cast<double>(storage.damaged));
+  gauge("runlet_storage_full", "1 while the disk is full.", storage.full ? 1 : 0);
+  gauge("runlet_storage_failed", "1 once a sync has failed.", storage.failed ? 1 : 0);
+}
+
 }  // namespace
 
 std::string PrometheusText(const Engine& engine) {
@@ -141,6 +167,8 @@ std::string PrometheusText(const Engine& engine) {
   std::vector<MetricFamily> families;
   AddFunctionFamilies(functions, &families);
   AddEngineFamilies(engine, &families);
+  if (const std::optional<StorageStats> storage = engine.queue_storage())
+    AddStorageFamilies(*storage, engine.queue_stats().stranded, &families);
   return prometheus::TextSerializer().Serialize(families);
 }
 

@@ -3,18 +3,14 @@
 #include <algorithm>
 
 namespace runlet {
-namespace {
 
-// "f" is of "f" and of all its versions and aliases, "f:$LATEST" of the function alone.
-bool IsOf(std::string_view name, std::string_view wanted) {
+bool IsOfFunction(std::string_view name, std::string_view wanted) {
   if (wanted.empty() || name == wanted) return true;
   const QualifiedName function(name);
   const QualifiedName filter(wanted);
   if (function.function != filter.function) return false;
   return filter.qualifier.empty() || (filter.qualifier == kLatest && function.qualifier.empty());
 }
-
-}  // namespace
 
 void DeadLetters::Add(EventRef event, Condition condition, absl::Time accepted_at, absl::Time died_at) {
   const std::uint64_t order = next_order_++;
@@ -71,7 +67,7 @@ std::vector<EventRef> DeadLetters::Purge(const DeadLetterFilter& filter) {
 }
 
 bool DeadLetters::Matches(const Entry& entry, const DeadLetterFilter& filter) {
-  return IsOf(entry.event->function->name, filter.function) &&
+  return IsOfFunction(entry.event->function->name, filter.function) &&
          (!filter.condition.has_value() || *filter.condition == entry.condition) &&
          entry.died_at >= filter.died_after && entry.died_at < filter.died_before;
 }

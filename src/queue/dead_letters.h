@@ -9,12 +9,17 @@
 #include <map>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "runlet/queue/dead_letter.h"
 
 namespace runlet {
+
+// Whether a letter of the function `name` is one of the function `wanted` of a DeadLetterFilter: "f" is of "f" and of
+// all its versions and aliases, "f:$LATEST" of the function alone.
+bool IsOfFunction(std::string_view name, std::string_view wanted);
 
 // In the order in which the events died; found by id. Ids are unique. Thread-compatible.
 class DeadLetters {

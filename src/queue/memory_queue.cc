@@ -21,6 +21,7 @@
 #include "event/status_marks.h"
 #include "queue/dead_letters.h"
 #include "queue/event_list.h"
+#include "queue/shortage.h"
 #include "runlet/base/sync.h"
 #include "runlet/queue/event_queue.h"
 
@@ -32,10 +33,9 @@ enum Place : std::uint8_t { kElsewhere, kReady, kDelayed, kExpired, kLeased, kLo
 
 // The events of one function. Its own TimerLink is armed no later than the first of the ready events that have no timer
 // of their own expires; it may be armed earlier, or for nothing, until it fires.
-struct Lane : TimerLink {
-  explicit Lane(const FunctionIdentity* its_function) : function(its_function) {}
+struct Lane : EventLane {
+  using EventLane::EventLane;
 
-  const FunctionIdentity* const function;
   EventList ready;
   EventList delayed;
   EventList expired;
@@ -62,41 +62,6 @@ struct News {
     if (listener == nullptr) return;
     if (!due.never()) listener->OnDue(due);
     for (const FunctionIdentity* function : ready) listener->OnReady(*function);
-  }
-};
-
-// Why a batch does not fit.
-struct Shortage {
-  enum class Of { kNothing, kDeadLetters, kDedupKeys, kEvents, kBytes };
-  Of of = Of::kNothing;
-  std::size_t used = 0;
-  std::size_t limit = 0;
-  std::size_t asked = 0;
-
-  absl::Status AsStatus() const {
-    constexpr auto kCode = absl::StatusCode::kResourceExhausted;
-    switch (of) {
-      case Of::kNothing: return absl::OkStatus();
-      case Of::kDeadLetters:
-        return Refused(kCode, reason::kDeadLetterQueueFull,
-                       fmt::format("dead-letter queue is full: {} of {} letters", used, limit));
-      case Of::kDedupKeys:
-        return Refused(kCode, reason::kDedupKeysFull, fmt::format("{} of {} dedup keys are remembered", used, limit));
-      case Of::kEvents: {
-        const std::string batch = asked == 1 ? std::string() : fmt::format(", {} more do not fit", asked);
-        return Refused(kCode, reason::kEventQueueFull,
-                       fmt::format("event queue is full: {} of {} events{}", used, limit, batch));
-      }
-      case Of::kBytes:
-        if (asked > limit) {
-          return absl::OutOfRangeError(
-              fmt::format("{} payload bytes never fit into an event queue of {} bytes", asked, limit));
-        }
-        return Refused(
-            kCode, reason::kEventQueueFull,
-            fmt::format("event queue is full: {} of {} payload bytes, {} more do not fit", used, limit, asked));
-    }
-    return absl::OkStatus();
   }
 };
 
@@ -217,6 +182,8 @@ class InMemory final : public EventQueue {
   Lane* FindLane(const FunctionIdentity& function) const RUNLET_REQUIRES(mu_) {
     return function.index < lanes_.size() ? lanes_[function.index].get() : nullptr;
   }
+  // Of one that was accepted. Its `function` may be another identity of the same function by now.
+  static Lane* LaneOf(const Event* event) { return static_cast<Lane*>(event->lane); }
   void NeedLane(const FunctionIdentity* function) RUNLET_REQUIRES(mu_);
   void Accept(EventRef event, Instant now, News* news) RUNLET_REQUIRES(mu_);
 
@@ -351,6 +318,7 @@ void InMemory::Accept(EventRef event, Instant now, News* news) {
   ++accepted_;
   bytes_ += event->payload_bytes;
   event->fence = 0;
+  event->lane = lane;
   MakeWait(lane, event.Release(), now, news);
 }
 
@@ -413,7 +381,7 @@ void InMemory::Settle(std::span<Settlement> settlements, Instant now) {
     // The last one first, so that they stand as they were claimed.
     while (Event* event = released.front()) {
       released.Remove(event);
-      PrependReady(FindLane(*event->function), event, &news);
+      PrependReady(LaneOf(event), event, &news);
     }
   }
   news.Tell();
@@ -435,7 +403,7 @@ void InMemory::SettleOne(Settlement* settlement, Instant now, absl::Time calenda
       [[fallthrough]];
     case Settlement::Kind::kRetry: {
       event->not_before = settlement->due;
-      MakeWait(FindLane(*event->function), settlement->event.Release(), now, news);
+      MakeWait(LaneOf(event), settlement->event.Release(), now, news);
       return;
     }
     case Settlement::Kind::kRelease:
@@ -528,15 +496,15 @@ Event* InMemory::FindEvent(const RequestId& id) const {
 EventRef InMemory::ClaimOne(const RequestId& id) {
   MutexLock lock(&mu_);
   Event* const event = FindEvent(id);
-  return event == nullptr ? EventRef() : HandOut(FindLane(*event->function), event, false);
+  return event == nullptr ? EventRef() : HandOut(LaneOf(event), event, false);
 }
 
 std::optional<WaitingEvent> InMemory::FindWaiting(const RequestId& id, Instant now) const {
   MutexLock lock(&mu_);
   const Event* const event = FindEvent(id);
   if (event == nullptr) return std::nullopt;
-  return WaitingEvent{event->function, event->attempts,   event->throttles,
-                      event->accepted, event->not_before, event->SpentWaiting(now, event->attempts + 1)};
+  return WaitingEvent{LaneOf(event)->function, event->attempts,   event->throttles,
+                      event->accepted,         event->not_before, event->SpentWaiting(now, event->attempts + 1)};
 }
 
 std::size_t InMemory::ClaimLost(std::span<EventRef> out, Instant now) {
@@ -720,7 +688,7 @@ std::size_t InMemory::HandOutAll(Lane* lane, EventList Lane::*list, std::span<Ev
 void InMemory::PopTimers(Instant now, News* news) {
   while (TimerLink* const link = timers_.PopDue(now)) {
     Event* const event = static_cast<Event*>(link);
-    Lane* const lane = FindLane(*event->function);
+    Lane* const lane = LaneOf(event);
     Unlink(lane, event);
     if (event->expires <= now) {
       SetAside(lane, event);
@@ -737,7 +705,7 @@ void InMemory::PopLeases(Instant now, News* news) {
     Event* const event = static_cast<Event*>(link);
     event->place = kLost;
     lost_.PushBack(event);
-    TellReady(FindLane(*event->function), news);
+    TellReady(LaneOf(event), news);
   }
 }
 

@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 
 namespace runlet::testing {
 
 Auditor::Auditor(const EngineOptions& options, const Clock& clock, Report report)
     : concurrency_(options.concurrency),
-      events_max_(options.memory_queue.events),
+      events_max_(options.queue == nullptr ? options.memory_queue.events : SIZE_MAX),  // a queue of the host's has its own
       clock_(clock),
       report_(std::move(report)) {}
 
@@ -77,6 +78,17 @@ void Auditor::OnEventAccepted(const Activity& activity) {
   }
 }
 
+void Auditor::Meet(const Activity& activity, int attempts) {
+  if (strangers_ == 0 || events_.contains(activity.request_id)) return;
+  --strangers_;
+  EventState state;
+  state.function = activity.function;
+  state.attempts = attempts;
+  state.attempts_max = attempts + 1;
+  state.expires = Instant::Never();
+  events_.emplace(activity.request_id, std::move(state));
+}
+
 void Auditor::OnStarted(const Activity& activity) {
   FunctionState& function = StateOf(activity.function);
   const absl::StatusOr<FunctionConfig> config = engine_->Config(activity.function);
@@ -97,6 +109,7 @@ void Auditor::OnStarted(const Activity& activity) {
     report_(4, fmt::format("an execution of \"{}\" began after its deadline", activity.function));
 
   if (activity.type == InvocationType::kEvent) {
+    Meet(activity, activity.attempt - 1);
     const auto found = events_.find(activity.request_id);
     if (found == events_.end()) {
       report_(1, fmt::format("event {} runs, but was not accepted, or has ended", activity.request_id.ToString()));
@@ -156,6 +169,7 @@ void Auditor::OnRunEnded(const Activity& activity) {
 
 void Auditor::OnEventEnded(const Activity& activity) {
   ++ended_;
+  Meet(activity, activity.attempt);
   if (events_.erase(activity.request_id) == 0) {
     report_(1, fmt::format("event {} ended as {}, but was not accepted, or has ended before",
                            activity.request_id.ToString(), ConditionName(activity.condition)));
@@ -168,14 +182,14 @@ void Auditor::CheckStep(const Engine& engine) {
     shrinking_ = false;
     for (auto& [name, function] : functions_) function.shrinks = false;
   }
-  const std::size_t live = stats.ready + stats.delayed + stats.running;
+  const std::size_t live = stats.ready + stats.delayed + stats.running + stats.stranded;
   if (stats.accepted != stats.ended + live) {
     report_(1, fmt::format("{} events accepted, but {} ended, {} ready, {} delayed and {} running", stats.accepted,
                            stats.ended, stats.ready, stats.delayed, stats.running));
   }
-  if (stats.accepted != accepted_ || stats.ended != ended_) {
+  if (stats.accepted != accepted_ + found_ || stats.ended != ended_) {
     report_(1, fmt::format("the queue counts {} accepted and {} ended events, observed were {} and {}", stats.accepted,
-                           stats.ended, accepted_, ended_));
+                           stats.ended, accepted_ + found_, ended_));
   }
   if (live > events_max_) report_(9, fmt::format("{} events in the queue, the limit is {}", live, events_max_));
   if (!deadlines_.empty() && deadlines_.begin()->first < clock_.Now()) {

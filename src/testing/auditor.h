@@ -28,7 +28,11 @@ class Auditor final : public Observer {
   void CheckStep(const Engine& engine);
   // Every 1,000 steps and at the end.
   void CheckInFull(const Engine& engine);
-  void set_engine(const Engine* engine) { engine_ = engine; }
+  // Events that its queue has already are taken for accepted.
+  void set_engine(const Engine* engine) {
+    engine_ = engine;
+    found_ = strangers_ = engine->queue_stats().accepted;
+  }
 
  private:
   struct EventState {
@@ -59,6 +63,8 @@ class Auditor final : public Observer {
   // Of the function that a version or an alias is of.
   FunctionState& StateOf(std::string_view qualified);
   void OnPublished(const Activity& activity);
+  // An event that was found may be met for the first time when it runs or ends.
+  void Meet(const Activity& activity, int attempts);
   void OnEventAccepted(const Activity& activity);
   void OnStarted(const Activity& activity);
   void OnRunEnded(const Activity& activity);
@@ -74,6 +80,8 @@ class Auditor final : public Observer {
   absl::flat_hash_map<RequestId, Run> runs_;
   std::map<std::string, FunctionState, std::less<>> functions_;
   std::multimap<Instant, RequestId> deadlines_;  // of runs that must be released then
+  std::uint64_t found_ = 0;      // in a durable queue, at the beginning
+  std::uint64_t strangers_ = 0;  // of these, those that have not been met yet
   std::uint64_t accepted_ = 0;
   std::uint64_t ended_ = 0;
   int running_ = 0;  // on permits of their own

@@ -211,6 +211,9 @@ class House:
         # The tests of the engine, and of what looks at it, are run by its users' test kit.
         if name.startswith(("tests/engine/", "tests/metrics/")) and target.startswith("include/runlet/testing/"):
             return
+        # The durable queue is tested as an engine's, too.
+        if name.startswith("tests/durable/") and target.startswith("include/runlet/"):
+            return
 
         floor, target_floor = self.floor_of(name), self.floor_of(target)
         if floor is None or target_floor is None:

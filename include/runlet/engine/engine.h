@@ -205,6 +205,8 @@ class Engine {
   // Functions are listed in order of first registration, those without executions left out.
   runlet::Bill Bill(const Price& price) const;
   QueueStats queue_stats() const;
+  // Of a queue that stores events; empty for others.
+  std::optional<StorageStats> queue_storage() const;
   // Every function that was ever registered, in order of first registration.
   std::vector<std::string> FunctionNames() const;
   // What the function, version or alias runs with. NotFound while nothing is registered under the name.

@@ -46,8 +46,9 @@ struct Inspection {
   std::vector<RunningExecution> running;      // longest first
   std::vector<FunctionInspection> functions;  // in order of first registration
   QueueStats queue;
-  int concurrency = 0;  // the engine's permits
-  int unreserved = 0;   // those that no function has reserved
+  std::optional<StorageStats> storage;  // of a durable queue
+  int concurrency = 0;                  // the engine's permits
+  int unreserved = 0;                   // those that no function has reserved
   int unreserved_in_use = 0;
   int threads = 0;              // of the engine's own that count; 0 where it has none
   int abandoned = 0;            // threads that were replaced, and have not come back

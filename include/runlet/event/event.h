@@ -25,7 +25,8 @@
 
 namespace runlet {
 
-// How an accepted event ended. Lambda's conditions first, then what only an engine inside a program knows.
+// How an accepted event ended. Lambda's conditions first, then what only an engine inside a program knows. The numbers
+// are stored in files: new ones come last.
 enum class Condition : std::uint8_t {
   kSuccess,
   kRetriesExhausted,         // its last allowed attempt failed
@@ -38,6 +39,7 @@ enum class Condition : std::uint8_t {
   kCancelled,                // Engine::Cancel; no dead letter
   kParked,                   // handed back by Drain
   kPurged,                   // removed by the host
+  kHostCrashed,              // durable queue: the process died three times while it ran alone
 };
 // "RetriesExhausted", as in Lambda's invocation records.
 std::string_view ConditionName(Condition condition);
@@ -76,6 +78,12 @@ struct EventDetails {
 
 class EventRef;
 
+// Where a queue has the events of one function. The timer is the queue's.
+struct EventLane : TimerLink {
+  explicit EventLane(const FunctionIdentity* its_function) : function(its_function) {}
+  const FunctionIdentity* const function;  // as the queue knows it
+};
+
 // Made once, moved by reference. Whoever holds the event (the queue while it waits, the delivery while it runs) writes
 // its fields; the payload is never written again, so an execution that overran its deadline may go on reading it while
 // the next attempt runs.
@@ -113,11 +121,15 @@ class Event : public TimerLink {
     return details == nullptr ? std::vector<AttemptError>() : details->errors.List();
   }
 
-  // For the queue while the event waits there: its neighbours among those of its function, and which list that is. The
-  // TimerLink is free for a timer meanwhile.
+  // For the queue until the event ends: its function's lane; while the event waits there, its neighbours in it, and
+  // which list that is. The TimerLink is free for a timer meanwhile.
+  EventLane* lane = nullptr;
   Event* lane_next = nullptr;
   Event* lane_prev = nullptr;
   std::uint8_t place = 0;
+  // For a queue that stores events: the payload is not in memory, and under which number it is stored.
+  bool away = false;
+  std::int64_t stored = 0;
 
  private:
   friend class EventRef;

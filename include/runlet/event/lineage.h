@@ -41,6 +41,12 @@ class Lineage {
     if (other.empty()) return;
     for (const auto& [function, times] : *other.counts_) Add(*function, times);
   }
+  // f(function, times) for each.
+  template <typename F>
+  void ForEach(F f) const {
+    if (empty()) return;
+    for (const auto& [function, times] : *counts_) f(*function, times);
+  }
 
  private:
   using Counts = std::vector<std::pair<const FunctionIdentity*, int>>;

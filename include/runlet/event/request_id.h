@@ -19,6 +19,9 @@ class RequestId {
   static constexpr RequestId FromBits(std::uint64_t high, std::uint64_t low) {
     return RequestId((high & ~0xF000ULL) | 0x4000ULL, (low & ~(0xC0ULL << 56)) | (0x80ULL << 56));
   }
+  // The 128 bits, as FromBits() takes them.
+  constexpr std::uint64_t high() const { return high_; }
+  constexpr std::uint64_t low() const { return low_; }
   // Reads the form that ToString() writes, in either case. Empty for anything else.
   static std::optional<RequestId> Parse(std::string_view text);
 

@@ -30,6 +30,15 @@ namespace runlet {
 //   runlet_queue_events{state="ready"}          and "delayed", "running"
 //   runlet_abandoned_threads
 //
+// Of a durable queue (StorageStats):
+//
+//   runlet_storage_log_bytes                    runlet_storage_oldest_event_seconds
+//   runlet_storage_commits_total                runlet_storage_changes_total
+//   runlet_storage_syncs_total                  runlet_storage_sync_seconds_total
+//   runlet_storage_sync_seconds_max             runlet_storage_damaged_rows
+//   runlet_storage_full                         runlet_storage_failed
+//   runlet_storage_stranded_events
+//
 // Several engines in one program answer on paths of their own: two texts together are none, since a metric may be
 // described only once.
 std::string PrometheusText(const Engine& engine);

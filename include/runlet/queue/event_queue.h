@@ -51,15 +51,32 @@ struct Settlement {
 // that ends at Never() itself cannot be got back at all, and costs the queue nothing.
 inline constexpr Instant kLeaseWithoutEnd{kForeverNs - 1};
 
-// At quiescence accepted = ended + waiting + running, and waiting = ready + delayed.
+// At quiescence accepted = ended + waiting + running, and waiting = ready + delayed + stranded.
 struct QueueStats {
-  std::uint64_t accepted = 0;  // redriven events count again
+  std::uint64_t accepted = 0;  // redriven events count again, and those found in a file
   std::uint64_t ended = 0;
   std::size_t ready = 0;
   std::size_t delayed = 0;
   std::size_t running = 0;  // claimed
   std::size_t dead = 0;
   std::size_t bytes = 0;  // of the payloads of waiting and running events
+  // They wait too, but nothing here can run them: events of functions that the engine has not registered, which a
+  // durable queue has found in its file, and damaged ones.
+  std::size_t stranded = 0;
+};
+
+// Of a queue that stores events. Counters are since it was opened.
+struct StorageStats {
+  std::uint64_t wal_bytes = 0;  // of the write-ahead log; the longest it may be before a reader is said to hold it up
+  std::uint64_t commits = 0;    // transactions
+  std::uint64_t changes = 0;    // written in them: puts, claims, ends and others; changes / commits is the batch size
+  std::uint64_t syncs = 0;
+  absl::Duration sync_time;      // in all of them
+  absl::Duration sync_time_max;  // in the longest
+  absl::Duration oldest_age;     // of the event that was accepted first and has not ended
+  std::uint64_t damaged = 0;     // rows
+  bool full = false;             // the disk is full: new events are refused
+  bool failed = false;           // a sync has failed: nothing is stored any more until the queue is opened anew
 };
 
 // Of one function. Ready events that have fallen due and were not looked at yet count as what they were.
@@ -86,6 +103,9 @@ class QueueListener {
   virtual void OnReady(const FunctionIdentity& function) = 0;
   // The earliest due time may have come nearer.
   virtual void OnDue(Instant due) = 0;
+  // Of a queue that several engines share: one of them has ended events, and who waits until there are none may look
+  // again.
+  virtual void OnEnded() {}
 
  protected:
   ~QueueListener() = default;
@@ -100,8 +120,14 @@ class EventQueue {
   virtual Durability durability() const = 0;
   // Whether events leave the process, so that every event type needs a codec.
   virtual bool needs_codec() const = 0;
+  // The queue as one engine sees it, whose clock is `clock` and outlives it. A queue that several engines may share
+  // gives each its own port; nullptr: this queue is for one engine, and used as it is.
+  virtual std::shared_ptr<EventQueue> Join(const Clock& /*clock*/) { return nullptr; }
   // Called once, before any event is put. nullptr detaches.
   virtual void Attach(QueueListener* listener) = 0;
+  // From now on `function` takes events of type `in`, with the codec that the host has registered it with. A queue
+  // that has found events for a function of this name tells the listener.
+  virtual void Announce(const FunctionIdentity& /*function*/, const Type* /*in*/, const CodecOps* /*codec*/) {}
 
   // Accepts all of `events`, which are taken, or none, which stay. Returns once they are as safe as durability() says.
   // Their ids are unique among the events and dead letters of the queue. Excepted is an event whose function has, by
@@ -148,6 +174,8 @@ class EventQueue {
   virtual std::size_t PurgeDead(const DeadLetterFilter& filter) = 0;
 
   virtual QueueStats stats() const = 0;
+  // Empty where nothing is stored.
+  virtual std::optional<StorageStats> storage() const { return std::nullopt; }
   // What waits of `function`.
   virtual WaitingEvents waiting(const FunctionIdentity& function) const = 0;
 };

@@ -1,0 +1,283 @@
+// From the file into memory: what was there when it was opened, and what the last owner left running.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "durable/store.h"
+
+namespace runlet::durable {
+namespace {
+
+constexpr int kDeathsMax = 3;
+constexpr std::size_t kLoadAtOnce = 4096;  // some milliseconds
+constexpr std::int64_t kRetryNs = 1'000'000'000;
+
+absl::Status CheckRange(std::string_view name, std::size_t value, std::size_t least, std::size_t most) {
+  if (value >= least && value <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format("{} is {}, outside its range of {} to {}", name, value, least, most));
+}
+
+absl::Status Check(const Options& options) {
+  if (options.durability != Durability::kProcess && options.durability != Durability::kMachine) {
+    return absl::InvalidArgumentError("durability is kProcess or kMachine: one file can promise nothing else");
+  }
+  constexpr std::size_t kMany = 100'000'000;
+  for (const absl::Status& status :
+       {CheckRange("events", options.events, 1, kMany), CheckRange("dead_letters", options.dead_letters, 1, kMany),
+        CheckRange("checkpoint_bytes", options.checkpoint_bytes, std::size_t{64} << 10, std::size_t{1} << 30),
+        CheckRange("wal_bytes", options.wal_bytes, options.checkpoint_bytes, std::size_t{1} << 40)}) {
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+Store::Store(File file, const Options& options)
+    : options_(options),
+      file_(std::move(file)),
+      committer_(file_.connection, *file_.tables, file_.log.get(),
+                 {options.durability == Durability::kMachine, options.checkpoint_bytes}) {}
+
+absl::StatusOr<std::shared_ptr<Store>> Store::Open(const std::string& path, const Options& options) {
+  if (absl::Status sound = Check(options); !sound.ok()) return sound;
+  absl::StatusOr<File> file = OpenFile(path, options);
+  if (!file.ok()) return file.status();
+  const std::shared_ptr<Store> store(new Store(*std::move(file), options));
+  absl::Status recovered = store->file_.connection.Execute("BEGIN IMMEDIATE");
+  if (recovered.ok()) recovered = store->Recover(*store->file_.tables);
+  if (recovered.ok()) recovered = store->file_.connection.Execute("COMMIT");
+  if (!recovered.ok()) {
+    store->broken_ = true;
+    return absl::Status(recovered.code(), fmt::format("{}: {}", store->path(), std::string(recovered.message())));
+  }
+  return store;
+}
+
+absl::Status Store::Recover(Tables& tables) {
+  absl::Status functions = tables.ForEachFunction([this](std::int64_t row, std::string_view name) {
+    MutexLock lock(&mu_);
+    functions_.push_back(
+        std::make_unique<Known>(std::string(name), static_cast<std::uint32_t>(functions_.size()), row));
+    by_name_.emplace(name, functions_.back().get());
+    by_row_.emplace(row, functions_.back().get());
+  });
+  if (!functions.ok()) return functions;
+  if (absl::Status numbers = ReadNumbers(tables); !numbers.ok()) return numbers;
+  if (absl::Status suspected = tables.SuspectRuns(); !suspected.ok()) return suspected;
+  const absl::StatusOr<std::vector<Suspect>> suspects = tables.Suspects();
+  if (!suspects.ok()) return suspects.status();
+  for (const Suspect& suspect : *suspects) {
+    if (suspect.deaths >= kDeathsMax) {
+      if (absl::Status buried = BuryCrashed(tables, suspect.seq); !buried.ok()) return buried;
+      continue;
+    }
+    MutexLock lock(&mu_);
+    suspects_.emplace(suspect.seq, suspect.deaths);
+  }
+  return tables.SetMeta("clean", 0);
+}
+
+absl::Status Store::ReadNumbers(Tables& tables) {
+  const absl::StatusOr<std::int64_t> clean = tables.Meta("clean");
+  if (!clean.ok()) return clean.status();
+  std::int64_t events = 0;
+  std::int64_t bytes = 0;
+  std::int64_t dead = 0;
+  const bool counted = *clean == 1;
+  const std::pair<std::int64_t*, const char*> numbers[] = {
+      {&events, counted ? "SELECT value FROM runlet_meta WHERE name = 'events'" : "SELECT count(*) FROM runlet_event"},
+      {&bytes, counted ? "SELECT value FROM runlet_meta WHERE name = 'bytes'"
+                       : "SELECT coalesce((SELECT sum(length(payload)) FROM runlet_event), 0) + "
+                         "coalesce((SELECT sum(length(bytes)) FROM runlet_payload WHERE owner > 0), 0)"},
+      {&dead, "SELECT count(*) FROM runlet_dead"},
+      {&notes_.keys, "SELECT count(*) FROM runlet_key"},
+      {&notes_.last_seq, "SELECT coalesce(max(seq), 0) FROM runlet_event"},
+      {&notes_.last_ord, "SELECT coalesce(max(ord), 0) FROM runlet_dead"},
+  };
+  for (const auto& [number, sql] : numbers) {
+    const absl::StatusOr<std::int64_t> read = tables.Number(sql);
+    if (!read.ok()) return read.status();
+    *number = *read;
+  }
+  notes_.loaded = notes_.last_seq == 0;
+  MutexLock lock(&mu_);
+  loaded_ = notes_.loaded;
+  unloaded_ = events;
+  unloaded_bytes_ = bytes;
+  dead_ = dead;
+  return absl::OkStatus();
+}
+
+absl::Status Store::BuryCrashed(Tables& tables, std::int64_t seq) {
+  const absl::StatusOr<std::optional<StoredEvent>> stored = tables.ReadEvent(seq);
+  if (!stored.ok()) return stored.status();
+  if (stored->has_value() && (*stored)->damage.empty()) {
+    const EventRow& row = (*stored)->row;
+    DeadRow dead;
+    dead.ord = ++notes_.last_ord;
+    dead.function = row.function;
+    dead.id = row.id;
+    dead.condition = Condition::kHostCrashed;
+    dead.accepted = row.accepted;
+    // When it did is not known: not before it was accepted, and not after now.
+    dead.died = std::max(row.accepted, absl::ToUnixNanos(SystemClock().Calendar()));
+    dead.attempts = row.attempts;
+    dead.extra = row.extra;
+    if (absl::Status buried = tables.Bury(dead, seq); !buried.ok()) return buried;
+    MutexLock lock(&mu_);
+    ++dead_;
+    --unloaded_;
+    unloaded_bytes_ -= static_cast<std::int64_t>((*stored)->payload_bytes);
+  }
+  return tables.DeleteSuspect(seq);
+}
+
+// ---- loading ----
+
+bool Store::Load(Instant now, WallClock wall) {
+  {
+    MutexLock lock(&mu_);
+    if (loaded_ || scheduler_ == nullptr) return false;
+    if (loading_) return true;
+    loading_ = true;
+  }
+  LoadChange change(notes_, kLoadAtOnce);
+  const absl::Status read = committer_.Commit(change);
+  if (absl::IsDataLoss(read)) {
+    // What stands behind it cannot be reached. New events need not wait for it.
+    AnyChange give_up([this](Tables&) {
+      notes_.loaded = true;
+      return absl::OkStatus();
+    });
+    committer_.Commit(give_up).IgnoreError();
+    Report({"runlet_event",
+            notes_.loaded_until,
+            {},
+            fmt::format("no event behind this row can be read: {}", std::string(read.message()))});
+  }
+  const bool all = change.all() || absl::IsDataLoss(read);
+  std::vector<Damage> damages;
+  News news;
+  {
+    MutexLock lock(&mu_);
+    if (read.ok()) TakeLoaded(change.events(), now, wall, &damages);
+    loading_ = false;
+    loaded_ = all;
+    if (!read.ok() && !all) pay_at_ = std::min(pay_at_, now.After(kRetryNs));
+    if (all) unloaded_ = unloaded_bytes_ = 0;
+    NextSuspect(now);
+    news = TakeNews();
+  }
+  Tell(news);
+  for (Damage& damage : damages) Report(std::move(damage));
+  return !all && read.ok();
+}
+
+void Store::LoadSome(const Known& known, std::size_t wanted, Instant now, WallClock wall) {
+  {
+    MutexLock lock(&mu_);
+    if (loaded_ || scheduler_->waiting(known.identity).ready >= wanted) return;
+  }
+  Load(now, wall);
+}
+
+void Store::LoadAll(Instant now, WallClock wall) {
+  for (;;) {
+    {
+      MutexLock lock(&mu_);
+      if (loading_) return;  // somebody else is at it
+    }
+    if (!Load(now, wall)) return;
+  }
+}
+
+void Store::TakeLoaded(std::vector<StoredEvent>& events, Instant now, WallClock wall, std::vector<Damage>* damages) {
+  for (StoredEvent& stored : events) {
+    --unloaded_;
+    unloaded_bytes_ -= static_cast<std::int64_t>(stored.payload_bytes);
+    const auto known = by_row_.find(stored.row.function);
+    const std::optional<Extra> extra = DecodeExtra(stored.row.extra);
+    std::string_view what = stored.damage;
+    if (what.empty() && known == by_row_.end()) what = "its function is missing";
+    if (what.empty() && !extra.has_value()) what = "its errors and times cannot be read";
+    if (!what.empty()) {
+      ++damaged_events_;
+      damages->push_back({"runlet_event", stored.row.seq,
+                          known == by_row_.end() ? std::string() : known->second->identity.name, std::string(what)});
+      continue;
+    }
+    EventRef event = EventOf(stored, *extra, now, wall);
+    for (const auto& [name, times] : extra->lineage) {
+      const auto function = by_name_.find(name);
+      if (function != by_name_.end()) event->lineage.Add(function->second->identity, times);
+    }
+    Place(std::move(event), known->second, now);
+  }
+}
+
+void Store::Place(EventRef event, Known* known, Instant now) {
+  event->function = &known->identity;
+  if (!suspects_.empty() && suspects_.contains(event->stored)) {
+    held_back_.emplace_back(std::move(event), known);
+  } else if (known->ports == 0) {
+    ++shelved_;
+    shelved_bytes_ += event->payload_bytes;
+    known->shelf.push_back(std::move(event));
+  } else {
+    scheduler_->Put({&event, 1}, now).IgnoreError();
+  }
+}
+
+void Store::NextSuspect(Instant now) {
+  if (current_suspect_.has_value()) return;
+  const auto next =
+      std::find_if(held_back_.begin(), held_back_.end(), [](const auto& suspect) { return suspect.second->ports > 0; });
+  if (next == held_back_.end()) return;
+  EventRef event = std::move(next->first);
+  event->function = &next->second->identity;
+  held_back_.erase(next);
+  current_suspect_ = event->stored;
+  scheduler_->Put({&event, 1}, now).IgnoreError();
+}
+
+// ---- the end ----
+
+Store::~Store() {
+  if (forked()) {
+    // It is the parent's: not even its locks may be touched.
+    static_cast<void>(new File(std::move(file_)));
+    return;
+  }
+  if (!broken_ && !committer_.failed()) Close();
+}
+
+void Store::Close() {
+  std::int64_t live = 0;
+  std::int64_t bytes = 0;
+  {
+    MutexLock lock(&mu_);
+    live = Live();
+    bytes = unloaded_bytes_ + static_cast<std::int64_t>(shelved_bytes_);
+    if (scheduler_ != nullptr) bytes += static_cast<std::int64_t>(scheduler_->stats().bytes);
+    for (const auto& [event, known] : held_back_) bytes += static_cast<std::int64_t>(event->payload_bytes);
+    if (!owed_.empty()) {
+      SettleChange change(owed_, notes_);
+      if (!committer_.Commit(change).ok()) return;
+    }
+  }
+  AnyChange change(
+      [&](Tables& tables) {
+        for (const auto& [name, value] :
+             {std::pair<std::string_view, std::int64_t>{"events", live}, {"bytes", bytes}, {"clean", 1}}) {
+          if (absl::Status set = tables.SetMeta(name, value); !set.ok()) return set;
+        }
+        // What runs has been given up by its engine, not by the death of a process.
+        return tables.DeleteRuns();
+      },
+      true);
+  if (committer_.Commit(change).ok()) committer_.Truncate().IgnoreError();
+}
+
+}  // namespace runlet::durable

@@ -1,0 +1,157 @@
+// Damaged rows, full disks, and calendars that jump.
+#include <sqlite3.h>
+
+#include <string>
+#include <vector>
+
+#include "runlet/event/status.h"
+#include "tests/durable/host.h"
+
+namespace runlet::durable_test {
+namespace {
+
+void Sql(const std::string& path, const std::string& sql) {
+  sqlite3* db = nullptr;
+  REQUIRE(sqlite3_open(path.c_str(), &db) == SQLITE_OK);
+  const absl::Status done = durable::Execute(db, sql);
+  CHECK(done.ToString() == "OK");
+  sqlite3_close(db);
+}
+
+// Three events, whose file then is damaged by `sql`.
+std::string DamagedFile(const std::string& name, const std::string& sql) {
+  const std::string path = FreshFile(name);
+  {
+    Host host(path);
+    REQUIRE(host.engine().Register("f", [](std::string_view) {}).ok());
+    for (int n = 1; n <= 3; ++n) REQUIRE(host.engine().Post("f", std::to_string(n)).ok());
+  }
+  Sql(path, sql);
+  return path;
+}
+
+TEST_CASE("a damaged event does not run, is told of, and stays in the file; the others run") {
+  const auto [sql, what] = GENERATE(table<std::string, std::string>({
+      {"UPDATE runlet_event SET payload = 'x' WHERE seq = 2", "the checksum of the payload is wrong"},
+      {"UPDATE runlet_event SET attempts = 1 WHERE seq = 2", "the checksum of the row is wrong"},
+      {"UPDATE runlet_event SET payload = NULL WHERE seq = 2", "the payload is missing"},
+      {"UPDATE runlet_event SET id = 'short' WHERE seq = 2", "the request id has not 16 bytes"},
+      {"UPDATE runlet_event SET accepted = 7 WHERE seq = 2", "the checksum of the row is wrong"},
+  }));
+  const std::string path = DamagedFile("damaged", sql);
+  for (int opened = 0; opened < 2; ++opened) {
+    std::vector<durable::Damage> told;
+    Host host(path, kStart, {.on_damage = [&](const durable::Damage& damage) { told.push_back(damage); }});
+    std::vector<std::string> ran;
+    REQUIRE(host.engine().Register("f", [&](std::string_view event) { ran.emplace_back(event); }).ok());
+    while (host.engine().queue_stats().ready > 0) host.sim().AdvanceBy(absl::Seconds(1));
+    CHECK(ran.size() == (opened == 0 ? 2 : 0));
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].table == "runlet_event");
+    CHECK(told[0].row == 2);
+    CHECK(told[0].what == what);
+    CHECK(told[0].function == "f");
+    CHECK(host.queue().damages().size() == 1);
+    CHECK(host.engine().Inspect().storage->damaged == 1);
+  }
+}
+
+TEST_CASE("a damaged dead letter is told of, and neither listed nor taken") {
+  const std::string path = FreshFile("damaged-letter");
+  {
+    Host host(path);
+    const auto fail = [](std::string_view) { return Permanent(absl::InternalError("no")); };
+    REQUIRE(host.engine().Register("f", fail).ok());
+    for (int n = 1; n <= 2; ++n) REQUIRE(host.engine().Post("f", std::to_string(n)).ok());
+    host.sim().RunUntilIdle();
+  }
+  Sql(path, "UPDATE runlet_dead SET payload = 'x' WHERE ord = 1");
+  Host host(path);
+  CHECK(host.engine().dead_letters().List().size() == 1);
+  CHECK(host.engine().dead_letters().size() == 2);
+  REQUIRE(!host.queue().damages().empty());
+  CHECK(host.queue().damages()[0].table == "runlet_dead");
+}
+
+// Makes the disk as full as it is: no page more.
+void Fill(durable::Queue& queue) {
+  REQUIRE(queue.Transaction([](sqlite3* db) { return durable::Execute(db, "PRAGMA max_page_count=1"); }).ok());
+}
+void Empty(durable::Queue& queue) {
+  REQUIRE(queue.Transaction([](sqlite3* db) { return durable::Execute(db, "PRAGMA max_page_count=1000000"); }).ok());
+}
+
+TEST_CASE("a full disk refuses new events, lets those that run end, and goes on once there is room") {
+  Host host(FreshFile("full"));
+  int ran = 0;
+  const auto work = [&](std::string_view, Context& context) {
+    ++ran;
+    context.Sleep(absl::Minutes(1));
+  };
+  REQUIRE(host.engine().Register("f", work, {.timeout = absl::Minutes(5)}).ok());
+  REQUIRE(host.engine().Post("f", "1").ok());
+  host.sim().AdvanceBy(absl::Seconds(1));
+  Fill(host.queue());
+  absl::Status refused;
+  for (int n = 0; n < 1000 && refused.ok(); ++n) refused = host.engine().Post("f", std::string(2000, 'x')).status();
+  CHECK(refused.code() == absl::StatusCode::kResourceExhausted);
+  CHECK(Reason(refused) == reason::kQueueStorageFull);
+  CHECK(host.engine().Inspect().storage->full);
+  const std::size_t accepted = host.stats().accepted;
+  host.sim().AdvanceBy(absl::Minutes(10));
+  CHECK(ran >= 1);
+  Empty(host.queue());
+  host.sim().RunUntilIdle();
+  CHECK(ran == static_cast<int>(accepted));
+  CHECK(host.stats().ended == accepted);
+  CHECK(host.stats().dead == 0);
+  CHECK(!host.engine().Inspect().storage->full);
+  CHECK(host.engine().Post("f", "more").ok());
+}
+
+// An event that is to run again in a minute; the file is opened `later` on the calendar. When it runs.
+absl::Duration RunsAfter(absl::Duration later) {
+  const std::string path = FreshFile("jump");
+  {
+    Host host(path);
+    REQUIRE(host.engine().Register("f", [](std::string_view) { return absl::InternalError("no"); }).ok());
+    REQUIRE(host.engine().Post("f", "1").ok());
+    host.sim().AdvanceBy(absl::Seconds(10));
+  }
+  Host host(path, kStart + later);
+  bool ran = false;
+  REQUIRE(host.engine().Register("f", [&](std::string_view) { ran = true; }).ok());
+  for (int seconds = 0; seconds < 1000; ++seconds) {
+    host.sim().AdvanceBy(absl::Seconds(1));
+    if (ran) return host.sim().Elapsed();
+  }
+  return absl::InfiniteDuration();
+}
+
+TEST_CASE(
+    "a calendar that was set back makes no event wait longer than from the start, one set forward runs it at once") {
+  CHECK(RunsAfter(absl::Seconds(10)) == absl::Seconds(50));
+  CHECK(RunsAfter(-absl::Hours(24 * 365)) == absl::Seconds(60));
+  CHECK(RunsAfter(absl::Hours(1)) == absl::Seconds(1));
+  // Beyond its age it ends, without an attempt.
+  CHECK(RunsAfter(absl::Hours(7)) == absl::InfiniteDuration());
+}
+
+TEST_CASE("an event that was put before the calendar was set back is no older for it") {
+  const std::string path = FreshFile("back");
+  {
+    Host host(path);
+    REQUIRE(host.engine().Register("f", [](std::string_view) {}).ok());
+    REQUIRE(host.engine().Post("f", "1", {.delay = absl::Hours(5)}).ok());
+  }
+  Host host(path, kStart - absl::Hours(48));
+  int ran = 0;
+  REQUIRE(host.engine().Register("f", [&](std::string_view) { ++ran; }).ok());
+  host.sim().AdvanceBy(absl::Hours(5) - absl::Seconds(1));
+  CHECK(ran == 0);
+  host.sim().AdvanceBy(absl::Seconds(1));
+  CHECK(ran == 1);
+}
+
+}  // namespace
+}  // namespace runlet::durable_test
