@@ -17,6 +17,7 @@ absl::Status EngineCore::Cancel(const RequestId& id) {
     x.cancelled.store(true, std::memory_order_relaxed);
     slot.stop().store(static_cast<std::uint32_t>(StopReason::kCaller), std::memory_order_seq_cst);
     stopped = &slot.stop();
+    x.OnStopAsked();
   });
   if (stopped == nullptr) {
     return absl::NotFoundError(fmt::format("no event or call {} waits or runs", id.ToString()));
