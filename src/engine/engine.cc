@@ -303,6 +303,7 @@ absl::StatusOr<FunctionConfig> Engine::Config(std::string_view name) const {
 }
 
 const Account& Engine::account() const { return core_->options_.account; }
+const PayloadLimits& Engine::payload_limits() const { return core_->options_.payload_limits; }
 
 runlet::Bill Engine::Bill(const Price& price) const {
   const std::vector<FunctionEntry*> all = core_->registry_.All();

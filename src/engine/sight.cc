@@ -64,6 +64,7 @@ Inspection EngineCore::Inspect() const {
   inspection.concurrency = options_.concurrency;
   inspection.unreserved = admission_.unreserved().cap();
   inspection.unreserved_in_use = admission_.unreserved().taken();
+  inspection.unreserved_minimum = options_.unreserved_minimum;
   inspection.threads = pool_ == nullptr ? 0 : pool_->threads();
   inspection.abandoned = admission_.abandoned();
   inspection.undelivered = delivery_.undelivered();

@@ -316,7 +316,8 @@ void Call::WhenReadable(std::function<void()> callback) {
 }
 
 std::string Call::executed_version() const {
-  return phase() == kDone && meter != nullptr ? std::string(invocation.function_version) : std::string();
+  const bool told = phase() == kDone || (pipe() != nullptr && !pipe()->content_type().empty());
+  return told && meter != nullptr ? std::string(invocation.function_version) : std::string();
 }
 
 std::string Call::log_tail() const {

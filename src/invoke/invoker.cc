@@ -315,7 +315,7 @@ absl::Status Invoker::DecodeAndRunHere(FunctionEntry& entry, const Ask& ask, con
   x.code = &code;
   x.slot = &slot;
   x.started = now;
-  x.invocation.request_id = slot.NewId();
+  x.invocation.request_id = options.request_id == RequestId() ? slot.NewId() : options.request_id;
   x.invocation.client_context = options.client_context;
   x.invocation.deadline = DeadlineOf(code, options, parent, now);
   x.timeout_ns = x.invocation.deadline.Since(now);
@@ -617,7 +617,7 @@ absl::Status Invoker::MakeAdmitted(FunctionEntry& entry, const CodeHold& hold, c
   Call& call = *Call::Make(*this, entry, ask, std::move(keep_alive));
   call.permit = std::exchange(held.permit, Admission::Permit{});
   call.reserved = w_.admission.IsReserved(call.permit);
-  call.invocation.request_id = hold.slot().NewId();
+  call.invocation.request_id = options.request_id == RequestId() ? hold.slot().NewId() : options.request_id;
   const Instant now = w_.clock.Now();
   call.invocation.deadline = DeadlineOf(code, options, nullptr, now);
   call.timeout_ns = call.invocation.deadline.Since(now);

@@ -10,7 +10,7 @@ void StreamPipe::Wake() { executor_.Unblock(&changes_); }
 
 void StreamPipe::Open(std::string_view content_type) {
   MutexLock lock(&mu_);
-  content_type_ = content_type;
+  content_type_ = content_type.empty() ? "application/octet-stream" : content_type;
 }
 
 absl::Status StreamPipe::Put(std::string_view* bytes, std::uint32_t* seen, std::function<void()>* tell) {

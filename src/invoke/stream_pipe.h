@@ -49,6 +49,7 @@ class StreamPipe {
   void KeepAll() RUNLET_EXCLUDES(mu_);
   // Nobody reads.
   void Abandon() RUNLET_EXCLUDES(mu_);
+  // Empty before Open(). What the execution is can be told once it is not.
   std::string content_type() const RUNLET_EXCLUDES(mu_);
 
  private:

@@ -217,6 +217,7 @@ class Engine {
   absl::StatusOr<FunctionDescription> Describe(std::string_view name) const;
   // As in EngineOptions.
   const Account& account() const;
+  const PayloadLimits& payload_limits() const;
   // Every accepted event has ended, and nothing runs. A dead letter that its DeadLetterQueue still refuses counts as
   // work, but no longer once that has failed ten times in a row.
   bool idle() const;

@@ -36,7 +36,6 @@ enum class StreamState { kBytes, kNothingYet, kEnd };
 class StartedCall {
  public:
   virtual const RequestId& request_id() const = 0;
-  // Once the call has ended.
   virtual std::string executed_version() const = 0;
   virtual std::string log_tail() const = 0;
   // Calls listener.OnEnded() once, when the call has ended; inside this call, if it has.
@@ -142,7 +141,7 @@ class [[nodiscard]] Future {
   // ---- facts ----
 
   // Whose code ran: "$LATEST" or a version's number. Empty where none did, and before WaitUntil(), Then() or the end of
-  // the stream says that the call has ended.
+  // the stream says that the call has ended, or the first bytes of the stream that it runs.
   std::string executed_version() const { return call_ == nullptr ? "" : call_->executed_version(); }
   // The last kLogTailMax bytes of what LogLines writes of the execution and the handler logs (Context::Log), a line
   // each; for calls that were started with InvokeOptions::log_tail.

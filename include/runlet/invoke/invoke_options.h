@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <string_view>
 
+#include "runlet/event/request_id.h"
+
 namespace runlet {
 
 struct InvokeOptions {
@@ -17,6 +19,8 @@ struct InvokeOptions {
   absl::Duration wait_for_capacity = absl::ZeroDuration();
   // Handed to the handler as it is. At most 3,583 bytes.
   std::string_view client_context = {};
+  // Under which the call shall be known, instead of one of the engine's choice. It is for the caller to use none twice.
+  RequestId request_id = {};
   // Start only: the caller reads the result as the handler streams it (Future::Read).
   bool read_stream = false;
   // Start only: keeps the end of the execution's log for Future::log_tail. Lambda's LogType Tail.
