@@ -14,8 +14,8 @@
 namespace runlet::http {
 
 struct Header {
-  std::string_view name;
-  std::string_view value;
+  std::string_view name = {};
+  std::string_view value = {};
 };
 
 // The value of the first header of that name, whatever its case.
@@ -23,18 +23,19 @@ std::optional<std::string_view> FindHeader(std::span<const Header> headers, std:
 
 // What a client asked, whole. All views end with the exchange: when Send(), End() or Abort() has returned.
 struct Request {
-  std::string_view method;  // as sent: "POST"
+  std::string_view method = {};  // as sent: "POST"
   // Path and query as sent, percent-encoding and all: "/2015-03-31/functions/f/invocations?Qualifier=1". Begins with a
   // slash: the host of an absolute form is cut off.
-  std::string_view target;
-  int minor_version = 1;            // of HTTP/1.x
-  std::span<const Header> headers;  // in order of arrival, values trimmed; names and values hold no control characters
-  std::string_view body;            // chunks joined; empty where it was oversized
+  std::string_view target = {};
+  int minor_version = 1;  // of HTTP/1.x
+  std::span<const Header> headers =
+      {};                      // in order of arrival, values trimmed; names and values hold no control characters
+  std::string_view body = {};  // chunks joined; empty where it was oversized
   std::uint64_t oversized_bytes =
-      0;                   // a body past the server's limit was read and dropped: how long it was (or said to be)
-  std::string_view peer;   // "127.0.0.1:50312", "[::1]:50312"
-  bool encrypted = false;  // came through TLS
-  absl::Time time;         // on the calendar, when its last byte had come
+      0;                       // a body past the server's limit was read and dropped: how long it was (or said to be)
+  std::string_view peer = {};  // "127.0.0.1:50312", "[::1]:50312"
+  bool encrypted = false;      // came through TLS
+  absl::Time time = {};        // on the calendar, when its last byte had come
 
   std::optional<std::string_view> Find(std::string_view name) const { return FindHeader(headers, name); }
   std::string_view path() const { return target.substr(0, target.find('?')); }
@@ -49,7 +50,7 @@ struct Request {
 // control character (CR, LF, NUL) in name or value is left out, so that no text of a function's can split an answer.
 struct ResponseHead {
   int status = 200;
-  std::span<const Header> headers;
+  std::span<const Header> headers = {};
 };
 
 // What became of a piece of a streamed answer.
@@ -106,8 +107,9 @@ class Responder {
   // Closes the connection, so that the client sees that the answer is not whole.
   void Abort() && { Take()->Abort(); }
 
-  // Who is told about room and hang-up, from a thread of the server's, one call at a time; at once if the client has
-  // gone already. No call begins after the answer has ended, but one may be running still: let it own what it touches.
+  // Who is told about room and hang-up, from a thread of the server's, one call at a time; within this call if the
+  // client has gone already. No call begins after the answer has ended, but one may be running still: let it own what
+  // it touches.
   void Listen(std::function<void(Notice)> listener) { exchange_->Listen(std::move(listener)); }
 
   // False when moved from or answered.

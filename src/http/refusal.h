@@ -9,7 +9,7 @@ namespace runlet::http {
 
 struct Refusal {
   int status = 400;
-  std::string message;  // text of ours alone: nothing that the client sent
+  std::string message = {};  // text of ours alone: nothing that the client sent
 };
 
 // "BadRequestException" and its like, for the header by which SDKs know an error.

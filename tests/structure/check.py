@@ -74,6 +74,8 @@ PERMISSIONS = {
     "starts a thread": {
         "src/capacity/elastic_pool.cc",
         "src/capacity/watcher.cc",
+        "src/http/loop.cc",
+        "src/http/loop.h",
         "src/testing/watchdog.cc",  # looks at a simulation from outside of its virtual time
         "src/testing/watchdog.h",
     },

@@ -14,15 +14,15 @@ namespace runlet::http {
 
 // One pair of AWS credentials, made up by the host, and what its owner may call. Value.
 struct AccessKey {
-  std::string id;      // "AKIDEXAMPLE": 1 to 128 letters, digits and underscores
-  std::string secret;  // not empty
+  std::string id = {};      // "AKIDEXAMPLE": 1 to 128 letters, digits and underscores
+  std::string secret = {};  // not empty
   // Names of functions, without qualifiers; "*" stands for all. Empty: none.
-  std::vector<std::string> functions;
+  std::vector<std::string> functions = {};
 };
 
 // Requests must be signed with one of the keys (AWS Signature Version 4).
 struct SigV4 {
-  std::vector<AccessKey> keys;
+  std::vector<AccessKey> keys = {};
   // How far a signature's date may lie from the server's clock, both ways.
   absl::Duration clock_skew = absl::Minutes(5);
 };
@@ -36,10 +36,10 @@ using Authentication = std::variant<std::monostate, NoAuthentication, SigV4>;
 
 // In PEM. Give both as files or both as text; without them the server speaks plain HTTP.
 struct Tls {
-  std::string certificate_file;  // the server's own first, then the chain
-  std::string key_file;
-  std::string certificate;
-  std::string key;
+  std::string certificate_file = {};  // the server's own first, then the chain
+  std::string key_file = {};
+  std::string certificate = {};
+  std::string key = {};
 
   bool chosen() const { return !certificate_file.empty() || !key_file.empty() || !certificate.empty() || !key.empty(); }
 };
@@ -54,7 +54,6 @@ struct ServerLimits {
   // ... up to this size: 413.
   std::uint64_t drained_bytes_max = 268'435'456;
 
-  // Times are exact to an eighth, or to 1 s where that is less.
   absl::Duration idle_time = absl::Seconds(75);   // between requests: closed without a word
   absl::Duration head_time = absl::Seconds(10);   // from the first byte of a request to the end of its headers: 408
   absl::Duration body_time = absl::Seconds(120);  // from there to the end of its body: 408
@@ -67,9 +66,9 @@ struct ServerOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 0;  // 0: any that is free
   int threads = 0;         // 1 to 64; 0: half the processors, 1 to 4
-  Authentication authentication;
-  Tls tls;
-  ServerLimits limits;
+  Authentication authentication = {};
+  Tls tls = {};
+  ServerLimits limits = {};
 };
 
 }  // namespace runlet::http
