@@ -17,8 +17,8 @@ Outcome OfFunction(const OperationCall& call, F view) {
 }  // namespace
 
 Outcome GetPolicy(const OperationCall& call) {
-  return OfFunction(call,
-                    [](const KnownTarget&) -> Outcome { return NotFound("The resource you requested does not exist."); });
+  return OfFunction(
+      call, [](const KnownTarget&) -> Outcome { return NotFound("The resource you requested does not exist."); });
 }
 
 Outcome GetFunctionCodeSigningConfig(const OperationCall& call) {

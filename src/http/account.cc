@@ -36,8 +36,9 @@ Tags ReadTags(JsonFields* fields) {
     }
     std::string value = tag->get<std::string>();
     if (tag.key().empty() || tag.key().size() > kTagKeyMax || value.size() > kTagValueMax) {
-      fields->Fail(InvalidParameter(fmt::format("A tag has a key of {} and a value of {} bytes: the limits are {} and {}",
-                                                tag.key().size(), value.size(), kTagKeyMax, kTagValueMax)));
+      fields->Fail(
+          InvalidParameter(fmt::format("A tag has a key of {} and a value of {} bytes: the limits are {} and {}",
+                                       tag.key().size(), value.size(), kTagKeyMax, kTagValueMax)));
     }
     tags.emplace(tag.key(), std::move(value));
   }

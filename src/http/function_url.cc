@@ -86,7 +86,8 @@ void AddCorsHeaders(const FunctionUrlConfig& config, std::string_view origin, Ur
   response->headers.emplace_back("vary", "Origin");
   if (cors.allow_credentials) response->headers.emplace_back("access-control-allow-credentials", "true");
   if (!cors.expose_headers.empty()) {
-    response->headers.emplace_back("access-control-expose-headers", fmt::format("{}", fmt::join(cors.expose_headers, ",")));
+    response->headers.emplace_back("access-control-expose-headers",
+                                   fmt::format("{}", fmt::join(cors.expose_headers, ",")));
   }
 }
 
@@ -207,14 +208,15 @@ void AnswerWhole(const Invocations& invocations, Future<std::string> call, Respo
     const absl::StatusOr<std::string> result = std::move(ended).Get();
     UrlResponse response;
     if (result.ok()) {
-      response = result->size() > most    ? InternalError()
+      response = result->size() > most ? InternalError()
                  : streamed_as.empty() ? ReadUrlResult(*result)
                                        : FromStream(streamed_as, *result);
     } else if (FunctionErrorOf(result.status()).has_value()) {
       response = InternalError();
     } else {
       const QualifiedName parts(name);
-      return SendError(std::move(responder), FromRefusal(result.status(), *account, parts.function, parts.qualifier), id);
+      return SendError(std::move(responder), FromRefusal(result.status(), *account, parts.function, parts.qualifier),
+                       id);
     }
     AddCorsHeaders(config, origin, &response);
     Send(std::move(responder), response, id);
@@ -247,8 +249,7 @@ std::string FunctionUrlEvent(const FunctionUrlConfig& config, const Account& acc
                              std::string_view target, std::string_view request_id) {
   const std::string_view path = target.substr(0, target.find('?'));
   const std::string_view raw_path = path.empty() ? std::string_view("/") : path;
-  const std::string_view query =
-      path.size() < target.size() ? target.substr(path.size() + 1) : std::string_view();
+  const std::string_view query = path.size() < target.size() ? target.substr(path.size() + 1) : std::string_view();
   EventHeaders headers = HeadersOf(request);
   const std::string domain = fmt::format("{}{}{}.localhost", config.id, kDomain, account.region);
   const std::string_view source = PeerAddress(request.peer);

@@ -23,7 +23,7 @@ struct Cors {
 
 // Value.
 struct FunctionUrlConfig {
-  std::string id = {};  // the first part of the URL's host name
+  std::string id = {};       // the first part of the URL's host name
   bool signed_only = false;  // AuthType AWS_IAM
   bool streams = false;      // InvokeMode RESPONSE_STREAM
   std::optional<Cors> cors = std::nullopt;

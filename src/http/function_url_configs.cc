@@ -97,14 +97,16 @@ Outcome CreateFunctionUrlConfig(const OperationCall& call) {
   JsonFields fields(call.request.body);
   FunctionUrlConfig config;
   ReadConfig(&fields, &config);
-  if (!fields.error() && !fields.Has("AuthType")) fields.Fail(Validation("null", "authType", "Member must not be null"));
+  if (!fields.error() && !fields.Has("AuthType"))
+    fields.Fail(Validation("null", "authType", "Member must not be null"));
   if (fields.error()) return *fields.error();
   config.id = FunctionUrlId(target.name());
   config.created = config.modified = call.request.time;
   if (!call.book.AddUrl(target.name(), config)) {
-    return Conflict(fmt::format("Failed to create function url config for [functionArn = {}]. Error message:  "
-                                "FunctionUrlConfig exists for this Lambda function",
-                                target.arn(call.engine.account())));
+    return Conflict(
+        fmt::format("Failed to create function url config for [functionArn = {}]. Error message:  "
+                    "FunctionUrlConfig exists for this Lambda function",
+                    target.arn(call.engine.account())));
   }
   return Created(View(call, target, config));
 }
@@ -150,7 +152,8 @@ Outcome ListFunctionUrlConfigs(const OperationCall& call) {
   }
   Listed items;
   for (const Target& target : targets) {
-    if (const auto config = call.book.UrlOf(target.name())) items.emplace_back(target.name(), View(call, target, *config));
+    if (const auto config = call.book.UrlOf(target.name()))
+      items.emplace_back(target.name(), View(call, target, *config));
   }
   return Page(call, "FunctionUrlConfigs", std::move(items));
 }

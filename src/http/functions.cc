@@ -82,8 +82,8 @@ Outcome UpdateFunctionConfiguration(const OperationCall& call) {
   change.description = fields.Text("Description", 256);
   const std::optional<std::string> revision = fields.Text("RevisionId", 64);
   if (const std::string* other = fields.Other({"Timeout", "MemorySize", "Description", "RevisionId", "FunctionName"})) {
-    fields.Fail(InvalidParameter(fmt::format(
-        "{} cannot be changed here: Timeout, MemorySize and Description can. {}", *other, kHostRegisters)));
+    fields.Fail(InvalidParameter(
+        fmt::format("{} cannot be changed here: Timeout, MemorySize and Description can. {}", *other, kHostRegisters)));
   }
   if (fields.error()) return *fields.error();
   if (auto stale = CheckRevision(call, revision, target.description)) return *std::move(stale);

@@ -66,9 +66,8 @@ void SendRefusal(Pending pending, const ServiceError& error) {
 }
 
 void CallFunction(const Invocations& invocations, InvokeRequest invoke, Pending pending) {
-  Future<std::string> call =
-      invocations.engine.Start(invoke.target.name(), invoke.payload,
-                               {.client_context = invoke.client_context, .log_tail = invoke.log_tail});
+  Future<std::string> call = invocations.engine.Start(
+      invoke.target.name(), invoke.payload, {.client_context = invoke.client_context, .log_tail = invoke.log_tail});
   pending.id = call.request_id() == RequestId() ? invocations.ids.Next() : call.request_id();
   std::move(call).Then([pending = std::move(pending), target = std::move(invoke.target),
                         account = &invocations.engine.account()](Future<std::string> ended) mutable {
@@ -136,9 +135,9 @@ void InvokeAsync(const Invocations& invocations, const Request& request, std::st
   const Target& found = std::get<Target>(target);
   const std::string_view payload = request.body.empty() ? std::string_view("{}") : request.body;
   if (const std::string wrong = PayloadError(payload); !wrong.empty()) {
-    return SendError(std::move(responder),
-                     InvalidContent("Could not parse request body into json: Could not parse payload into json: " + wrong),
-                     id);
+    return SendError(
+        std::move(responder),
+        InvalidContent("Could not parse request body into json: Could not parse payload into json: " + wrong), id);
   }
   const absl::StatusOr<RequestId> posted = invocations.engine.Post(found.name(), payload);
   if (posted.ok()) return SendJson(std::move(responder), 202, *posted, R"({"Status":202})");

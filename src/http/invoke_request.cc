@@ -90,7 +90,8 @@ std::optional<ServiceError> CheckSize(const PayloadLimits& limits, const Request
   return ServiceError{
       .status = 413,
       .type = "RequestEntityTooLargeException",
-      .message = event ? fmt::format("{} byte payload is too large for the Event invocation type (limit {} bytes)", size, limit)
+      .message = event ? fmt::format("{} byte payload is too large for the Event invocation type (limit {} bytes)",
+                                     size, limit)
                        : fmt::format("Request must be smaller than {} bytes for the InvokeFunction operation", limit),
       .has_type = false};
 }
@@ -98,12 +99,14 @@ std::optional<ServiceError> CheckSize(const PayloadLimits& limits, const Request
 // What only functions of other kinds take.
 std::optional<ServiceError> CheckForeign(const Headers& headers) {
   if (headers.tenant.has_value()) {
-    return InvalidParameter("The invoked function is not enabled with tenancy configuration. Remove the tenant ID from "
-                            "your request and try again.");
+    return InvalidParameter(
+        "The invoked function is not enabled with tenancy configuration. Remove the tenant ID from "
+        "your request and try again.");
   }
   if (headers.durable_name.has_value()) {
-    return InvalidParameter("The invoked function is not a durable function. Remove the durable execution name from "
-                            "your request and try again.");
+    return InvalidParameter(
+        "The invoked function is not a durable function. Remove the durable execution name from "
+        "your request and try again.");
   }
   return std::nullopt;
 }

@@ -20,10 +20,10 @@ struct InvokeRequest {
   Target target;
   InvokeKind kind = InvokeKind::kRequestResponse;
   bool log_tail = false;
-  std::string client_context = {};       // decoded
-  std::string_view payload = {};         // as it came; "{}" where there was none
-  std::string_view retry_id = {};        // the same in all attempts of one call of an SDK's; empty: not told
-  std::string_view trace = {};           // X-Amzn-Trace-Id
+  std::string client_context = {};  // decoded
+  std::string_view payload = {};    // as it came; "{}" where there was none
+  std::string_view retry_id = {};   // the same in all attempts of one call of an SDK's; empty: not told
+  std::string_view trace = {};      // X-Amzn-Trace-Id
 };
 
 // `function`: as it stands in the path.

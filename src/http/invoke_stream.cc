@@ -19,9 +19,8 @@ namespace runlet::http {
 namespace {
 
 std::string ChunkFrame(std::string_view bytes) {
-  static constexpr Header kHeaders[] = {{":event-type", "PayloadChunk"},
-                                        {":content-type", "application/octet-stream"},
-                                        {":message-type", "event"}};
+  static constexpr Header kHeaders[] = {
+      {":event-type", "PayloadChunk"}, {":content-type", "application/octet-stream"}, {":message-type", "event"}};
   return EventStreamFrame(kHeaders, bytes);
 }
 

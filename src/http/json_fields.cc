@@ -26,10 +26,13 @@ std::string Text(const Json& json) { return json.dump(-1, ' ', false, Json::erro
 
 JsonFields::JsonFields(std::string_view body) {
   if (body.empty()) return;
-  if (const std::string wrong = PayloadError(body); !wrong.empty()) return Fail(Unreadable(wrong));
-  Json parsed = Json::parse(body, nullptr, false);
-  if (!parsed.is_object()) return Fail(Unreadable("not an object"));
-  object_ = std::move(parsed);
+  if (const std::string wrong = PayloadError(body); !wrong.empty()) {
+    Fail(Unreadable(wrong));
+  } else if (Json parsed = Json::parse(body, nullptr, false); parsed.is_object()) {
+    object_ = std::move(parsed);
+  } else {
+    Fail(Unreadable("not an object"));
+  }
 }
 
 void JsonFields::Fail(ServiceError error) {
@@ -58,9 +61,10 @@ std::optional<std::int64_t> JsonFields::Integer(std::string_view name, std::int6
                     member->get<std::uint64_t>() > static_cast<std::uint64_t>(std::max<std::int64_t>(most, 0));
   const std::int64_t value = huge ? most : member->get<std::int64_t>();
   if (huge || value > most) {
-    Fail(Validation(Text(*member), MemberName(name), fmt::format("Member must have value less than or equal to {}", most)));
+    Fail(Validation(http::Text(*member), MemberName(name),
+                    fmt::format("Member must have value less than or equal to {}", most)));
   } else if (value < least) {
-    Fail(Validation(Text(*member), MemberName(name),
+    Fail(Validation(http::Text(*member), MemberName(name),
                     fmt::format("Member must have value greater than or equal to {}", least)));
   }
   return value;

@@ -44,9 +44,8 @@ absl::StatusOr<std::string> LambdaApi::CreateFunctionUrl(std::string_view name, 
   if (!description.ok()) return description.status();
   FunctionUrlConfig config{.id = FunctionUrlId(name), .streams = options.stream};
   config.created = config.modified = description->last_modified;
-  const std::string url = fmt::format("{}://{}.lambda-url.{}.localhost:{}/", 
-                                      endpoint().substr(0, endpoint().find(':')), config.id,
-                                      parts_->engine.account().region, port());
+  const std::string url = fmt::format("{}://{}.lambda-url.{}.localhost:{}/", endpoint().substr(0, endpoint().find(':')),
+                                      config.id, parts_->engine.account().region, port());
   if (!parts_->service.book().AddUrl(std::string(name), std::move(config))) {
     return absl::AlreadyExistsError(fmt::format("function \"{}\" has a URL already", name));
   }

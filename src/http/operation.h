@@ -59,7 +59,8 @@ std::variant<KnownTarget, ServiceError> FindKnownFunction(const OperationCall& c
 // As NotFound, but as the calls that are no invocations say it.
 ServiceError FunctionNotFound(const Account& account, const Target& target);
 
-// One page of a list: at most `largest` items, MaxItems of the query, from Marker on. Items come in order of their keys.
+// One page of a list: at most `largest` items, MaxItems of the query, from Marker on. Items come in order of their
+// keys.
 using Listed = std::vector<std::pair<std::string, Json>>;
 Outcome Page(const OperationCall& call, std::string_view key, Listed items, std::size_t largest = 50);
 

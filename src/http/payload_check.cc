@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <nlohmann/json.hpp>
 
@@ -75,7 +76,7 @@ std::string PayloadError(std::string_view payload) {
   if (nlohmann::json::sax_parse(payload, &watcher)) return {};
   if (watcher.number_too_large) return PayloadError(WithShortNumbers(payload));
   if (watcher.too_deep) return fmt::format("nested deeper than {} levels", kPayloadDepthMax);
-  return fmt::format("not JSON at byte {} of {}", watcher.where, payload.size());
+  return fmt::format("not JSON at byte {} of {}", std::min(watcher.where, payload.size()), payload.size());
 }
 
 }  // namespace runlet::http

@@ -18,9 +18,7 @@ Raw Next(std::string_view* query) {
   return {pair.substr(0, equals), pair.substr(equals + 1)};
 }
 
-std::string DecodedOrAsItIs(std::string_view text) {
-  return PercentDecoded(text).value_or(std::string(text));
-}
+std::string DecodedOrAsItIs(std::string_view text) { return PercentDecoded(text).value_or(std::string(text)); }
 
 }  // namespace
 

@@ -59,15 +59,13 @@ ServiceError FromRefusal(const absl::Status& refusal, const Account& account, st
   const std::string_view reason = Reason(refusal);
   switch (refusal.code()) {
     case absl::StatusCode::kNotFound:
-      return NotFound("Function not found: " +
-                      FunctionArn(account, function, qualifier.empty() ? kLatest : qualifier));
+      return NotFound("Function not found: " + FunctionArn(account, function, qualifier.empty() ? kLatest : qualifier));
     case absl::StatusCode::kResourceExhausted:
       return {429, "TooManyRequestsException", "Rate Exceeded.", ThrottleReason(refusal)};
     case absl::StatusCode::kDeadlineExceeded:
       if (reason != reason::kNoThreadInTime) break;
       return {429, "TooManyRequestsException", "Rate Exceeded.", ThrottleReason(refusal)};
-    case absl::StatusCode::kOutOfRange:
-      return {413, "RequestEntityTooLargeException", MessageOf(refusal), {}, false};
+    case absl::StatusCode::kOutOfRange: return {413, "RequestEntityTooLargeException", MessageOf(refusal), {}, false};
     case absl::StatusCode::kInvalidArgument: return InvalidContent(MessageOf(refusal));
     case absl::StatusCode::kFailedPrecondition:
       if (reason == reason::kRecursiveInvocation) {

@@ -56,12 +56,13 @@ std::variant<Target, ServiceError> TargetOf(const Account& account, std::string_
     reference->qualifier = *qualifier;
   }
   if (!reference->region.empty() && reference->region != account.region) {
-    return NotFound(fmt::format("Functions from '{}' are not reachable in this region ('{}')", reference->region,
-                                account.region));
+    return NotFound(
+        fmt::format("Functions from '{}' are not reachable in this region ('{}')", reference->region, account.region));
   }
   if (!reference->account.empty() && reference->account != account.id) {
-    return NotFound("Function not found: " + FunctionArn({account.region, reference->account}, reference->name,
-                                                         reference->qualifier.empty() ? kLatest : reference->qualifier));
+    return NotFound("Function not found: " +
+                    FunctionArn({account.region, reference->account}, reference->name,
+                                reference->qualifier.empty() ? kLatest : reference->qualifier));
   }
   return Target{std::move(reference->name), std::move(reference->qualifier)};
 }

@@ -77,7 +77,8 @@ ServiceError FromAliasStatus(const OperationCall& call, const std::string& funct
   switch (status.code()) {
     case absl::StatusCode::kAlreadyExists:
       return Conflict("Alias already exists: " + FunctionArn(account, function, alias.name));
-    case absl::StatusCode::kNotFound: return NotFound("Function not found: " + FunctionArn(account, function, alias.version));
+    case absl::StatusCode::kNotFound:
+      return NotFound("Function not found: " + FunctionArn(account, function, alias.version));
     default: return InvalidParameter(std::string(status.message()));
   }
 }
@@ -98,9 +99,10 @@ Outcome PublishVersion(const OperationCall& call) {
   const std::optional<std::string> revision = fields.Text("RevisionId", 64);
   if (fields.error()) return *fields.error();
   if (sha.has_value() && !sha->empty() && *sha != kCodeSha256) {
-    return InvalidParameter(fmt::format("CodeSHA256 ({}) is different from current CodeSHA256 in $LATEST ({}). Please "
-                                        "try again with the CodeSHA256 in $LATEST.",
-                                        *sha, kCodeSha256));
+    return InvalidParameter(
+        fmt::format("CodeSHA256 ({}) is different from current CodeSHA256 in $LATEST ({}). Please "
+                    "try again with the CodeSHA256 in $LATEST.",
+                    *sha, kCodeSha256));
   }
   if (auto stale = CheckRevision(call, revision, target.description)) return *std::move(stale);
   if (description.has_value() && description->empty()) description.reset();
@@ -142,7 +144,8 @@ Outcome CreateAlias(const OperationCall& call) {
     fields.Fail(Validation(alias.name, "name",
                            fmt::format("Member must satisfy regular expression pattern: {}", kAliasPattern)));
   }
-  if (!fields.error() && alias.version.empty()) fields.Fail(Validation("null", "functionVersion", "Member must not be null"));
+  if (!fields.error() && alias.version.empty())
+    fields.Fail(Validation("null", "functionVersion", "Member must not be null"));
   if (fields.error()) return *fields.error();
   if (absl::Status created = call.engine.CreateAlias(function, alias); !created.ok()) {
     return FromAliasStatus(call, function, alias, created);

@@ -59,9 +59,9 @@ class LambdaApi {
   // "http://127.0.0.1:9001", for --endpoint-url.
   std::string endpoint() const;
 
-  // Gives the function, or its alias "f:live", a URL that anyone who reaches the server can call: a browser or curl. The
-  // same one in every run: "http://<id>.lambda-url.us-east-1.localhost:9001/". Clients that cannot find such a host take
-  // <endpoint>/lambda-url/<id>/. NotFound for a name that is not registered, AlreadyExists where it has one.
+  // Gives the function, or its alias "f:live", a URL that anyone who reaches the server can call: a browser or curl.
+  // The same one in every run: "http://<id>.lambda-url.us-east-1.localhost:9001/". Clients that cannot find such a host
+  // take <endpoint>/lambda-url/<id>/. NotFound for a name that is not registered, AlreadyExists where it has one.
   absl::StatusOr<std::string> CreateFunctionUrl(std::string_view name, const FunctionUrlOptions& options = {});
 
   // Accepts no more connections, closes the idle ones, and the others after their answers; closes what is left after
