@@ -290,5 +290,20 @@ TEST_CASE("a future may outlive its engine, and tells what became of the call") 
   dropped.reset();
 }
 
+TEST_CASE("a call has the id that its caller chose, in its context too") {
+  Simulation sim;
+  REQUIRE(sim.engine().Register("id", [](std::string_view, Context& ctx) { return ctx.request_id().ToString(); }).ok());
+  const RequestId chosen = RequestId::FromBits(7, 8);
+  Future<std::string> call = sim.engine().Start("id", "", {.request_id = chosen});
+  CHECK(call.request_id() == chosen);
+  CHECK(std::move(call).Get().value() == chosen.ToString());
+  REQUIRE(sim.engine()
+              .Register(
+                  "here", [](std::string_view, Context& ctx) { return ctx.request_id().ToString(); },
+                  {.run_on = RunOn::kCaller})
+              .ok());
+  CHECK(sim.engine().Invoke("here", "", {.request_id = chosen}).value() == chosen.ToString());
+}
+
 }  // namespace
 }  // namespace runlet
