@@ -65,7 +65,8 @@ void LambdaService::Handle(const Request& request, Responder responder) {
     for (const InvokeRoute& route : kInvokeRoutes) {
       const std::optional<std::string_view> function = Between(path, route.prefix, route.suffix);
       if (!function.has_value()) continue;
-      if (Admit(request, *function, &responder).has_value()) {
+      // A body that is not here cannot be verified: the call tells its limit, and goes no further.
+      if (request.oversized_bytes > 0 || Admit(request, *function, &responder).has_value()) {
         route.call(invocations(), request, *function, std::move(responder));
       }
       return;
