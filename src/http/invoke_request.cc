@@ -9,6 +9,7 @@
 
 #include "http/payload_check.h"
 #include "http/query.h"
+#include "runlet/event/function_name.h"
 #include "runlet/invoke/invoke_options.h"
 
 namespace runlet::http {
@@ -141,6 +142,9 @@ std::variant<InvokeRequest, ServiceError> ReadInvoke(const Engine& engine, const
     if (auto error = ReadClientContext(*headers.client_context, &invoke)) return *std::move(error);
   }
   if (auto error = ResolvePublished(engine, &invoke.target)) return *std::move(error);
+  if (!CheckQualifiedName(invoke.target.name()).ok()) {  // too long, or with dots: a name that no function has
+    return FromRefusal(absl::NotFoundError(""), engine.account(), invoke.target.function, invoke.target.qualifier);
+  }
   invoke.payload = request.body.empty() ? std::string_view("{}") : request.body;
   if (const std::string wrong = PayloadError(invoke.payload); !wrong.empty()) {
     // That there is no such function is the greater mistake.

@@ -34,7 +34,8 @@ LambdaService::LambdaService(Engine& engine, const Authentication& authenticatio
       retries_(deduplicate_retries ? std::make_shared<RetryBook>(RetryBook::Limits{}) : nullptr) {}
 
 void LambdaService::Handle(const Request& request, Responder responder) {
-  const std::string_view path = request.path();
+  std::string_view path = request.path();
+  if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
   if (request.method == "POST") {
     if (const auto function = Between(path, kInvoke, "/invocations")) {
       return Invoke(invocations(), request, *function, std::move(responder));

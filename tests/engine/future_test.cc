@@ -298,9 +298,8 @@ TEST_CASE("a call has the id that its caller chose, in its context too") {
   CHECK(call.request_id() == chosen);
   CHECK(std::move(call).Get().value() == chosen.ToString());
   REQUIRE(sim.engine()
-              .Register(
-                  "here", [](std::string_view, Context& ctx) { return ctx.request_id().ToString(); },
-                  {.run_on = RunOn::kCaller})
+              .Register("here", [](std::string_view, Context& ctx) { return ctx.request_id().ToString(); },
+                        {.run_on = RunOn::kCaller})
               .ok());
   CHECK(sim.engine().Invoke("here", "", {.request_id = chosen}).value() == chosen.ToString());
 }
