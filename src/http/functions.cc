@@ -3,6 +3,7 @@
 
 #include "http/function_view.h"
 #include "http/operations.h"
+#include "http/sigv4.h"
 
 namespace runlet::http {
 namespace {
@@ -40,6 +41,7 @@ Outcome ListFunctions(const OperationCall& call) {
   }
   Listed items;
   for (const std::string& function : call.engine.FunctionNames()) {
+    if (call.caller != nullptr && !MayCall(*call.caller, function)) continue;
     if (version.has_value()) {
       AddVersions(call, function, &items);
     } else if (const auto description = call.engine.Describe(function); description.ok()) {

@@ -9,6 +9,7 @@
 
 #include "http/api_book.h"
 #include "http/exchange.h"
+#include "http/function_url.h"
 #include "http/invoke.h"
 #include "http/request_ids.h"
 #include "http/retry_book.h"
@@ -28,12 +29,17 @@ class LambdaService final : public RequestHandler {
   ApiBook& book() { return book_; }
 
  private:
+  // Who asks; nullptr where everyone may. Nothing: `responder` has been answered.
+  std::optional<const AccessKey*> Authenticate(const Request& request, Responder* responder);
+  // ... and may call the function, which is named as it stands in a path.
+  std::optional<const AccessKey*> Admit(const Request& request, std::string_view function, Responder* responder);
   Invocations invocations() { return {engine_, ids_, retries_}; }
-  void HandleUrl(const Request& request, std::string_view id, std::string_view target, Responder responder);
-  void HandleCall(const Request& request, Responder responder);
+  void HandleUrl(const Request& request, const FunctionUrlRequest& url, Responder responder);
+  void HandleCall(const Request& request, std::string_view path, Responder responder);
 
   Engine& engine_;
   const Authentication authentication_;
+  const SigV4* const sigv4_;  // nullptr: everyone is believed
   ApiBook book_;
   RequestIds ids_;
   const std::shared_ptr<RetryBook> retries_;

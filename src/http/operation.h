@@ -19,6 +19,7 @@
 #include "http/service_error.h"
 #include "http/target.h"
 #include "runlet/engine/engine.h"
+#include "runlet/http/server_options.h"
 
 namespace runlet::http {
 
@@ -37,6 +38,7 @@ struct OperationCall {
   Engine& engine;
   ApiBook& book;
   const Request& request;
+  const AccessKey* caller;  // nullptr: everyone may do everything
   // What stands in the path where the route has a {}, as it came.
   std::array<std::string_view, 3> parts;
 

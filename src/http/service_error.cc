@@ -15,7 +15,7 @@ std::string MessageOf(const absl::Status& status) { return std::string(status.me
 
 // The model gives these a capital letter, and clients look for no other.
 bool SpeaksInCapitals(std::string_view type) {
-  return type == "ResourceNotFoundException" || type == "ServiceException";
+  return type == "ResourceNotFoundException" || type == "ServiceException" || type == "AccessDeniedException";
 }
 
 // What the engine calls itself is passed on; a deadline that passed before a thread was free is a lack of capacity too.
@@ -44,6 +44,12 @@ ServiceError InvalidParameter(std::string message) {
 }
 ServiceError InvalidContent(std::string message) { return {400, "InvalidRequestContentException", std::move(message)}; }
 ServiceError Conflict(std::string message) { return {409, "ResourceConflictException", std::move(message)}; }
+ServiceError TooLarge(std::uint64_t bytes) {
+  return {.status = 413,
+          .type = "RequestEntityTooLargeException",
+          .message = fmt::format("A request of {} bytes is too large.", bytes),
+          .has_type = false};
+}
 ServiceError ServiceFailure(std::string message) { return {500, "ServiceException", std::move(message)}; }
 
 ServiceError Validation(std::string_view value, std::string_view field, std::string_view constraint) {

@@ -4,6 +4,7 @@
 
 #include <absl/status/status.h>
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,8 @@ ServiceError NotFound(std::string message);
 ServiceError InvalidParameter(std::string message);
 ServiceError InvalidContent(std::string message);
 ServiceError Conflict(std::string message);
+// A body that was not even read.
+ServiceError TooLarge(std::uint64_t bytes);
 ServiceError ServiceFailure(std::string message);
 // "1 validation error detected: Value 'x' at 'qualifier' failed to satisfy constraint: Member must ..."
 ServiceError Validation(std::string_view value, std::string_view field, std::string_view constraint);

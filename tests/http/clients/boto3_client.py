@@ -472,6 +472,26 @@ class Urls(Case):
             LAMBDA.delete_function_url_config(FunctionName="stream-page")
 
 
+@unittest.skipUnless("signed" in sys.argv, "nobody looks at signatures here")
+class Signatures(Case):
+    def client(self, key, secret):
+        return boto3.client("lambda", endpoint_url=ENDPOINT, aws_access_key_id=key, aws_secret_access_key=secret,
+                            config=Config(retries={"max_attempts": 0}))
+
+    def test_a_key_calls_its_own_functions_alone(self):
+        other = self.client("other", "secret")
+        self.assertEqual(payload_of(other.invoke(FunctionName="echo", Payload=b"1")), b"1")
+        self.assertEqual([each["FunctionName"] for each in other.list_functions()["Functions"]], ["echo"])
+        error = self.fails("AccessDeniedException", other.invoke, FunctionName="fail")
+        self.assertEqual(error.response["ResponseMetadata"]["HTTPStatusCode"], 403)
+        self.fails("AccessDeniedException", other.get_function, FunctionName=ARN + "fail")
+
+    def test_others_are_turned_away(self):
+        self.fails("InvalidSignatureException", self.client("test", "wrong").invoke, FunctionName="echo")
+        self.fails("UnrecognizedClientException", self.client("nobody", "test").invoke, FunctionName="echo")
+
+
+@unittest.skipIf("signed" in sys.argv, "what is not signed is turned away")
 class Wire(Case):
     def test_an_unknown_route_is_a_json_error_and_keeps_the_connection(self):
         import http.client
@@ -486,4 +506,4 @@ class Wire(Case):
             self.assertIsNone(response.headers["connection"])
 
 
-unittest.main(warnings="ignore")
+unittest.main(argv=sys.argv[:1], warnings="ignore")

@@ -89,7 +89,8 @@ void RegisterAll(Engine& engine) {
 }  // namespace
 }  // namespace runlet::http
 
-int main() {
+// signed: every request must be signed, by "test" for everything or by "other" for echo alone.
+int main(int argc, char** argv) {
   sigset_t ends;
   sigemptyset(&ends);
   sigaddset(&ends, SIGINT);
@@ -102,7 +103,14 @@ int main() {
   absl::StatusOr<runlet::Engine> engine = runlet::Engine::Create(options);
   if (!engine.ok()) return 1;
   runlet::http::RegisterAll(*engine);
-  auto api = runlet::http::LambdaApi::Serve(*engine, {});
+  runlet::http::LambdaApiOptions api_options;
+  if (argc > 1 && std::string_view(argv[1]) == "signed") {
+    runlet::http::SigV4 keys;
+    keys.keys = {{.id = "test", .secret = "test", .functions = {"*"}},
+                 {.id = "other", .secret = "secret", .functions = {"echo"}}};
+    api_options.server.authentication = keys;
+  }
+  auto api = runlet::http::LambdaApi::Serve(*engine, api_options);
   if (!api.ok()) return 1;
   fmt::print("serving at {}\n", api->endpoint());
   std::fflush(stdout);
