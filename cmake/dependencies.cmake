@@ -61,7 +61,29 @@ endif()
 
 # And for runlet::durable, which stands on what every system has.
 find_package(SQLite3 3.35 QUIET)
+
+# runlet::http wants packages that are too large to fetch; src/CMakeLists.txt turns it off and says which one is missing.
+set(RUNLET_HTTP_LACKS "")
+include(CheckCXXSourceCompiles)
+check_cxx_source_compiles("
+#ifndef __cpp_exceptions
+#error off
+#endif
+int main() {}" RUNLET_HAS_EXCEPTIONS)
+find_package(Boost 1.81 CONFIG QUIET)
+find_package(OpenSSL 3.0 QUIET)
 find_package(ZLIB QUIET)
+if(NOT RUNLET_HAS_EXCEPTIONS)
+  set(RUNLET_HTTP_LACKS "Boost.Beast needs exceptions")
+elseif(NOT TARGET Boost::headers)
+  set(RUNLET_HTTP_LACKS "Boost 1.81 or newer was not found")
+elseif(NOT TARGET OpenSSL::SSL)
+  set(RUNLET_HTTP_LACKS "OpenSSL 3.0 or newer was not found")
+elseif(NOT TARGET ZLIB::ZLIB)
+  set(RUNLET_HTTP_LACKS "zlib was not found")
+elseif(NOT TARGET nlohmann_json::nlohmann_json)
+  set(RUNLET_HTTP_LACKS "nlohmann/json was not found")
+endif()
 
 if(RUNLET_BUILD_TESTS)
   if(NOT TARGET Catch2::Catch2)

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <exception>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -95,6 +96,7 @@ void ErasedHandler(benchmark::State& state) {
   struct Port final : ContextPort {
     void Log(const Invocation&, std::string_view) override {}
     void SleepUntil(Instant, const std::atomic<std::uint32_t>&) override {}
+    std::unique_ptr<ResponseStream> OpenStream(const Invocation&, std::string_view) override { return nullptr; }
     void OnForcedUnwind() override {}
   } port;
   const Handler handler = Handler::Make<std::int64_t, std::int64_t>([](std::int64_t n) { return AddOne(n); });

@@ -106,17 +106,26 @@ std::unique_ptr<Code> ControlPlane::MakeCode(Handler handler, FunctionConfig con
   return code;
 }
 
-std::unique_ptr<Code> ControlPlane::WithEventInvoke(const Code& code, const EventInvokeConfig& config) const {
+std::unique_ptr<Code> ControlPlane::WithConfig(const Code& code,
+                                               const std::function<void(FunctionConfig&)>& change) const {
   FunctionConfig changed = code.config;
-  changed.event_invoke = config;
+  change(changed);
   std::unique_ptr<Code> fresh = MakeCode(code.handler, std::move(changed), code.version);
-  fresh->own_event_invoke = true;
+  fresh->own_event_invoke = code.own_event_invoke;
   fresh->revision = code.revision;
   if (code.additional == nullptr) return fresh;
-  std::unique_ptr<Code> additional = WithEventInvoke(*code.additional, config);
+  std::unique_ptr<Code> additional = WithConfig(*code.additional, change);
   additional->sinks = fresh->sinks;
   fresh->additional = std::move(additional);
   fresh->additional_weight = code.additional_weight;
+  return fresh;
+}
+
+std::unique_ptr<Code> ControlPlane::WithEventInvoke(const Code& code, const EventInvokeConfig& config) const {
+  std::unique_ptr<Code> fresh = WithConfig(code, [&](FunctionConfig& changed) { changed.event_invoke = config; });
+  fresh->own_event_invoke = true;
+  fresh->change = code.change;
+  fresh->modified = code.modified;
   return fresh;
 }
 
@@ -137,7 +146,9 @@ absl::StatusOr<std::unique_ptr<Code>> ControlPlane::AliasCode(std::string_view f
                                                               const Code* before) const {
   const absl::StatusOr<const Code*> version = VersionCode(function, alias.version);
   if (!version.ok()) return version.status();
-  std::unique_ptr<Code> code = MakeCode((*version)->handler, ConfigOf((*version)->config), (*version)->version);
+  FunctionConfig config = ConfigOf((*version)->config);
+  config.description = alias.description;
+  std::unique_ptr<Code> code = MakeCode((*version)->handler, std::move(config), (*version)->version);
   if (!alias.additional_version.empty()) {
     const absl::StatusOr<const Code*> other = VersionCode(function, alias.additional_version);
     if (!other.ok()) return other.status();
@@ -172,6 +183,10 @@ FunctionEntry& ControlPlane::EntryFor(std::string_view name) {
 
 void ControlPlane::SetCode(FunctionEntry& entry, std::unique_ptr<Code> code, Replaced* replaced) {
   const bool registered = code != nullptr;
+  if (registered && code->change == 0) {
+    code->change = ++changes_;
+    code->modified = w_.invoker.wiring().clock.Calendar();
+  }
   const Code* const old = entry.code.exchange(code.release(), std::memory_order_seq_cst);
   if (registered) entry.known.store(true, std::memory_order_relaxed);
   if (old != nullptr) replaced->push_back(old);
@@ -198,7 +213,9 @@ absl::Status ControlPlane::CheckFollowers(const FunctionEntry& function, const H
 
 void ControlPlane::FollowLatest(const FunctionEntry& function, Replaced* replaced) {
   for (FunctionEntry* entry : AliasesOfLatest(function)) {
-    const Alias alias{.name = std::string(entry->qualifier), .version = std::string(kLatest)};
+    const Alias alias{.name = std::string(entry->qualifier),
+                      .version = std::string(kLatest),
+                      .description = LockedCode(*entry)->config.description};
     SetCode(*entry, *AliasCode(function.name, alias, LockedCode(*entry)), replaced);
   }
 }
@@ -350,10 +367,51 @@ absl::Status ControlPlane::SetEventInvokeConfig(std::string_view name, const Eve
   return absl::OkStatus();
 }
 
+void ControlPlane::SetRecursiveLoop(const FunctionEntry& function, RecursiveLoop loop, Replaced* replaced) {
+  std::vector<FunctionEntry*> all = function.qualified;
+  for (FunctionEntry* entry : all) {
+    SetCode(*entry, WithConfig(*LockedCode(*entry), [&](FunctionConfig& config) { config.recursive_loop = loop; }),
+            replaced);
+  }
+}
+
+absl::Status ControlPlane::UpdateConfiguration(std::string_view name, const ConfigurationChange& change) {
+  if (absl::Status status = CheckFunctionName(name); !status.ok()) return status;
+  const auto apply = [&](FunctionConfig& config) {
+    config.timeout = change.timeout.value_or(config.timeout);
+    config.memory_size = change.memory_size.value_or(config.memory_size);
+    config.description = change.description.value_or(config.description);
+    config.recursive_loop = change.recursive_loop.value_or(config.recursive_loop);
+  };
+  FunctionConfig changes_alone;
+  apply(changes_alone);
+  if (absl::Status status = CheckConfig(name, changes_alone); !status.ok()) return status;
+  Replaced replaced;
+  FunctionEntry* entry;
+  {
+    MutexLock lock(&mu_);
+    const Code* const code = CodeOf(name);
+    if (code == nullptr) return Invoker::NotFound(name);
+    entry = w_.registry.Find(name);
+    std::unique_ptr<Code> fresh = WithConfig(*code, apply);
+    const bool versioned =
+        change.timeout.has_value() || change.memory_size.has_value() || change.description.has_value();
+    if (versioned) fresh->revision = ++revisions_;
+    SetCode(*entry, std::move(fresh), &replaced);
+    if (versioned) FollowLatest(*entry, &replaced);
+    if (change.recursive_loop.has_value()) SetRecursiveLoop(*entry, *change.recursive_loop, &replaced);
+  }
+  Retire(replaced);
+  Tell(Activity::Kind::kReplaced, *entry);
+  return absl::OkStatus();
+}
+
 // ---- versions and aliases ----
 
-absl::StatusOr<std::string> ControlPlane::PublishVersion(std::string_view name) {
+absl::StatusOr<std::string> ControlPlane::PublishVersion(std::string_view name,
+                                                         std::optional<std::string> description) {
   if (absl::Status status = CheckFunctionName(name); !status.ok()) return status;
+  if (absl::Status status = CheckDescription(name, description.value_or("")); !status.ok()) return status;
   std::string version;
   FunctionEntry* entry;
   {
@@ -370,7 +428,9 @@ absl::StatusOr<std::string> ControlPlane::PublishVersion(std::string_view name) 
     function.published_revision = latest->revision;
     entry = &EntryFor(fmt::format("{}:{}", name, version));
     Replaced none;
-    SetCode(*entry, MakeCode(latest->handler, ConfigOf(latest->config), entry->qualifier), &none);
+    FunctionConfig config = ConfigOf(latest->config);
+    if (description.has_value()) config.description = *std::move(description);
+    SetCode(*entry, MakeCode(latest->handler, std::move(config), entry->qualifier), &none);
   }
   Announce(*entry, true);
   Tell(Activity::Kind::kRegistered, *entry);
@@ -380,6 +440,8 @@ absl::StatusOr<std::string> ControlPlane::PublishVersion(std::string_view name) 
 absl::Status ControlPlane::SetAlias(std::string_view name, const Alias& alias, bool existing) {
   if (absl::Status status = CheckFunctionName(name); !status.ok()) return status;
   if (absl::Status status = CheckAlias(name, alias); !status.ok()) return status;
+  if (absl::Status status = CheckDescription(fmt::format("{}:{}", name, alias.name), alias.description); !status.ok())
+    return status;
   Replaced replaced;
   FunctionEntry* entry;
   {
@@ -434,6 +496,7 @@ absl::StatusOr<std::vector<Alias>> ControlPlane::ListAliases(std::string_view na
     Alias& alias = aliases.emplace_back();
     alias.name = entry->qualifier;
     alias.version = code->version;
+    alias.description = code->config.description;
     if (code->additional == nullptr) continue;
     alias.additional_version = code->additional->version;
     alias.additional_weight = code->additional_weight;

@@ -6,6 +6,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,7 +48,9 @@ class ControlPlane {
   absl::Status SetReservedConcurrency(std::string_view name, std::optional<int> reserved) RUNLET_EXCLUDES(mu_);
   absl::Status SetProvisionedConcurrency(std::string_view name, int provisioned) RUNLET_EXCLUDES(mu_);
   absl::Status SetEventInvokeConfig(std::string_view name, const EventInvokeConfig& config) RUNLET_EXCLUDES(mu_);
-  absl::StatusOr<std::string> PublishVersion(std::string_view name) RUNLET_EXCLUDES(mu_);
+  absl::Status UpdateConfiguration(std::string_view name, const ConfigurationChange& change) RUNLET_EXCLUDES(mu_);
+  absl::StatusOr<std::string> PublishVersion(std::string_view name, std::optional<std::string> description)
+      RUNLET_EXCLUDES(mu_);
   absl::Status SetAlias(std::string_view name, const Alias& alias, bool existing) RUNLET_EXCLUDES(mu_);
   absl::StatusOr<std::vector<std::string>> ListVersions(std::string_view name) RUNLET_EXCLUDES(mu_);
   absl::StatusOr<std::vector<Alias>> ListAliases(std::string_view name) RUNLET_EXCLUDES(mu_);
@@ -67,7 +70,9 @@ class ControlPlane {
   absl::StatusOr<std::unique_ptr<Code>> AliasCode(std::string_view function, const Alias& alias,
                                                   const Code* before) const RUNLET_REQUIRES(mu_);
   std::unique_ptr<Code> MakeCode(Handler handler, FunctionConfig config, std::string_view version) const;
-  // The same handler, told of otherwise.
+  // The same handler with another configuration.
+  std::unique_ptr<Code> WithConfig(const Code& code, const std::function<void(FunctionConfig&)>& change) const;
+  // ... told of otherwise.
   std::unique_ptr<Code> WithEventInvoke(const Code& code, const EventInvokeConfig& config) const;
   FunctionEntry& EntryFor(std::string_view name) RUNLET_REQUIRES(mu_);
   void SetCode(FunctionEntry& entry, std::unique_ptr<Code> code, Replaced* replaced) RUNLET_REQUIRES(mu_);
@@ -75,6 +80,7 @@ class ControlPlane {
   std::vector<FunctionEntry*> AliasesOfLatest(const FunctionEntry& function) const RUNLET_REQUIRES(mu_);
   absl::Status CheckFollowers(const FunctionEntry& function, const Handler& handler) const RUNLET_REQUIRES(mu_);
   void FollowLatest(const FunctionEntry& function, Replaced* replaced) RUNLET_REQUIRES(mu_);
+  void SetRecursiveLoop(const FunctionEntry& function, RecursiveLoop loop, Replaced* replaced) RUNLET_REQUIRES(mu_);
   // FailedPrecondition where an alias leads to the version.
   absl::Status CheckUnused(const FunctionEntry& version) const RUNLET_REQUIRES(mu_);
   void SetExtraThreads();
@@ -89,6 +95,7 @@ class ControlPlane {
   const Wiring w_;
   Mutex mu_;  // one change at a time
   std::uint64_t revisions_ RUNLET_GUARDED_BY(mu_) = 0;
+  std::uint64_t changes_ RUNLET_GUARDED_BY(mu_) = 0;
 };
 
 }  // namespace runlet

@@ -9,6 +9,7 @@
 #include "base/asymmetric_fence.h"
 #include "base/planted.h"
 #include "capacity/host_executor.h"
+#include "invoke/unbegun_calls.h"
 
 namespace runlet {
 namespace {
@@ -96,7 +97,7 @@ absl::Status EngineCore::CheckOpen(std::string_view function) const {
 // ---- life ----
 
 Instant EngineCore::Ring(Instant now) {
-  const Instant deadline = slots_.ExpireOverruns(now);
+  const Instant deadline = std::min(slots_.ExpireOverruns(now), invoker_.unbegun().Expire(now));
   return std::min(deadline, delivery_.Advance(now));
 }
 
@@ -161,6 +162,7 @@ DrainReport EngineCore::Drain(absl::Duration soft, absl::Duration hard) {
       static_cast<std::uint32_t>(StopReason::kDrain),
       [](void* executor, const std::atomic<std::uint32_t>* word) { static_cast<Executor*>(executor)->Unblock(word); },
       &executor_);
+  slots_.Look([](Slot&, Watched& run) { static_cast<Execution&>(run).OnStopAsked(); });
   const bool quiet = admission_.WaitUntilQuiet(hard_end, [this] { return NothingRuns(); });
   if (!quiet) slots_.TakeAwayRuns(clock_.Now());
   // With no handler running, the threads are within a few instructions of leaving.

@@ -110,6 +110,11 @@ absl::Status Engine::SetReservedConcurrency(std::string_view name, std::optional
   return core_->control_plane_.SetReservedConcurrency(name, reserved);
 }
 
+absl::Status Engine::UpdateConfiguration(std::string_view name, const ConfigurationChange& change) {
+  if (absl::Status open = core_->CheckOpen(name); !open.ok()) return open;
+  return core_->control_plane_.UpdateConfiguration(name, change);
+}
+
 absl::Status Engine::SetProvisionedConcurrency(std::string_view name, int provisioned) {
   if (absl::Status open = core_->CheckOpen(name); !open.ok()) return open;
   return core_->control_plane_.SetProvisionedConcurrency(name, provisioned);
@@ -120,9 +125,9 @@ absl::Status Engine::SetEventInvokeConfig(std::string_view name, const EventInvo
   return core_->control_plane_.SetEventInvokeConfig(name, config);
 }
 
-absl::StatusOr<std::string> Engine::PublishVersion(std::string_view name) {
+absl::StatusOr<std::string> Engine::PublishVersion(std::string_view name, std::optional<std::string> description) {
   if (absl::Status open = core_->CheckOpen(name); !open.ok()) return open;
-  return core_->control_plane_.PublishVersion(name);
+  return core_->control_plane_.PublishVersion(name, std::move(description));
 }
 
 absl::Status Engine::CreateAlias(std::string_view name, const Alias& alias) {
@@ -272,20 +277,33 @@ std::vector<std::string> Engine::FunctionNames() const {
   return names;
 }
 
-absl::StatusOr<FunctionConfig> Engine::Config(std::string_view name) const {
-  FunctionEntry* entry = Find(name);
+absl::StatusOr<FunctionDescription> Engine::Describe(std::string_view name) const {
+  const FunctionEntry* entry = Find(name);
   if (entry == nullptr) return Invoker::NotFound(name);
-  SlotHold slot(core_->slots_);
-  const Code* code = slot->Protect(*entry);
-  absl::StatusOr<FunctionConfig> config =
-      code == nullptr ? absl::StatusOr<FunctionConfig>(Invoker::NotFound(name)) : code->config;
-  core_->invoker_.Unprotect(*slot, *entry);
-  if (config.ok()) {
-    const int reserved = entry->reserved.load(std::memory_order_relaxed);
-    config->reserved_concurrency = reserved == kUnreserved ? std::nullopt : std::optional(reserved);
+  FunctionDescription description;
+  {
+    const CodeHold hold(core_->slots_, *entry);
+    const Code* const code = hold.code();
+    if (code == nullptr) return Invoker::NotFound(name);
+    description.version = code->version;
+    description.config = code->config;
+    description.last_modified = code->modified;
+    description.revision = code->change;
   }
-  return config;
+  description.provisioned_concurrency = entry->provisioned.share();
+  const int reserved = entry->reserved.load(std::memory_order_relaxed);
+  description.config.reserved_concurrency = reserved == kUnreserved ? std::nullopt : std::optional(reserved);
+  return description;
 }
+
+absl::StatusOr<FunctionConfig> Engine::Config(std::string_view name) const {
+  absl::StatusOr<FunctionDescription> description = Describe(name);
+  if (!description.ok()) return description.status();
+  return std::move(description->config);
+}
+
+const Account& Engine::account() const { return core_->options_.account; }
+const PayloadLimits& Engine::payload_limits() const { return core_->options_.payload_limits; }
 
 runlet::Bill Engine::Bill(const Price& price) const {
   const std::vector<FunctionEntry*> all = core_->registry_.All();

@@ -17,6 +17,7 @@ absl::Status EngineCore::Cancel(const RequestId& id) {
     x.cancelled.store(true, std::memory_order_relaxed);
     slot.stop().store(static_cast<std::uint32_t>(StopReason::kCaller), std::memory_order_seq_cst);
     stopped = &slot.stop();
+    x.OnStopAsked();
   });
   if (stopped == nullptr) {
     return absl::NotFoundError(fmt::format("no event or call {} waits or runs", id.ToString()));
@@ -64,6 +65,7 @@ Inspection EngineCore::Inspect() const {
   inspection.concurrency = options_.concurrency;
   inspection.unreserved = admission_.unreserved().cap();
   inspection.unreserved_in_use = admission_.unreserved().taken();
+  inspection.unreserved_minimum = options_.unreserved_minimum;
   inspection.threads = pool_ == nullptr ? 0 : pool_->threads();
   inspection.abandoned = admission_.abandoned();
   inspection.undelivered = delivery_.undelivered();

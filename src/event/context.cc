@@ -10,4 +10,9 @@ bool Context::Sleep(absl::Duration duration) {
   return !stop_requested() && clock_.Now() >= until;
 }
 
+ResponseStream& Context::Stream(std::string_view content_type) {
+  if (stream_ == nullptr) stream_ = port_.OpenStream(invocation_, content_type);
+  return *stream_;
+}
+
 }  // namespace runlet

@@ -20,6 +20,7 @@ constexpr absl::Duration kRetryWaitMax = absl::Hours(24);
 constexpr int kRetryAttemptsMax = 1000;
 constexpr int kMemoryMin = 128;
 constexpr int kMemoryMax = 10'240;
+constexpr std::size_t kDescriptionMax = 256;
 
 absl::Status OutOfRange(std::string_view function, std::string_view setting, const std::string& value,
                         std::string_view range) {
@@ -62,7 +63,14 @@ absl::Status CheckDestination(std::string_view function, std::string_view settin
 
 }  // namespace
 
+absl::Status CheckDescription(std::string_view function, std::string_view description) {
+  if (description.size() <= kDescriptionMax) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format("function \"{}\": description has {} bytes: the limit is {}", function,
+                                                description.size(), kDescriptionMax));
+}
+
 absl::Status CheckConfig(std::string_view function, const FunctionConfig& config) {
+  if (absl::Status text = CheckDescription(function, config.description); !text.ok()) return text;
   if (config.timeout < kTimeoutMin || config.timeout > kTimeoutMax) {
     return OutOfRange(function, "timeout", absl::FormatDuration(config.timeout), "1ms to 15m");
   }

@@ -12,6 +12,7 @@
 namespace runlet {
 
 // InvalidArgument that names the function, the setting, its value and its range.
+absl::Status CheckDescription(std::string_view function, std::string_view description);
 absl::Status CheckConfig(std::string_view function, const FunctionConfig& config);
 
 // The wait before the attempt that follows failed attempt number `attempt`.

@@ -2,6 +2,8 @@
 #ifndef RUNLET_SRC_FUNCTION_ENTRY_H_
 #define RUNLET_SRC_FUNCTION_ENTRY_H_
 
+#include <absl/time/time.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -50,7 +52,9 @@ struct Code {
   // Set by the engine before the code is published.
   bool release_on_overrun = false;
   bool own_event_invoke = false;  // chosen for this qualifier
-  std::uint64_t revision = 0;     // tells one registration of a function from the next
+  std::uint64_t revision = 0;     // tells what one version of a function was published from from the next
+  std::uint64_t change = 0;       // tells apart all code and configuration of an engine; how it is told of left out
+  absl::Time modified;            // when that came
   std::unique_ptr<const Code> additional;
   double additional_weight = 0;
 };

@@ -78,13 +78,19 @@ bool Call::Move(Phase from, Phase to) {
   return true;
 }
 
+bool Call::Begin(Phase as) {
+  if (!Move(kQueued, as)) return false;
+  if ((state_.load(std::memory_order_relaxed) & kListened) != 0) invoker->unbegun().Remove(*this);
+  return true;
+}
+
 void Call::Run() {
-  if (Move(kQueued, kStarting)) Execute();
+  if (Begin(kStarting)) Execute();
   Unref();
 }
 
 void Call::Drop() {
-  if (Move(kQueued, kFinishing)) {
+  if (Begin(kFinishing)) {
     CompleteUnrun(invoker->Closed(entry->name));
   }
   Unref();
@@ -142,21 +148,24 @@ void Call::Execute() {
 }
 
 void Call::Complete(absl::Status status) {
-  Executor& executor = invoker->wiring().executor;
-  status_ = std::move(status);
   // Before the caller wakes: it may call again at once.
   invoker->wiring().admission.Leave(std::exchange(permit, Admission::Permit{}));
-  if ((state_.exchange(kDone, std::memory_order_acq_rel) & kAwaited) != 0) executor.Unblock(&state_);
+  Finish(std::move(status));
+}
+
+void Call::Finish(absl::Status status) {
+  Executor& executor = invoker->wiring().executor;
+  status_ = std::move(status);
+  const std::uint32_t before = state_.exchange(kDone, std::memory_order_acq_rel);
+  if ((before & kAwaited) != 0) executor.Unblock(&state_);
+  if (StreamPipe* const stream = pipe(); stream != nullptr) [[unlikely]]
+    stream->End();
+  if ((before & kListened) != 0) listener_->OnEnded();
 }
 
 void Call::CompleteUnrun(absl::Status status) { Complete(invoker->Refuse(*entry, std::move(status))); }
 
-void Call::OnOverrun(Instant now) {
-  absl::Status status = invoker->ConcludeOverrun(*this, now);
-  Executor& executor = invoker->wiring().executor;
-  status_ = std::move(status);
-  if ((state_.exchange(kDone, std::memory_order_acq_rel) & kAwaited) != 0) executor.Unblock(&state_);
-}
+void Call::OnOverrun(Instant now) { Finish(invoker->ConcludeOverrun(*this, now)); }
 
 void Call::OnForcedUnwind() {
   const Ask nothing{TypeOf<void>(), nullptr, true, TypeOf<void>(), nullptr};
@@ -187,7 +196,7 @@ bool Call::AwaitDone(Instant until) {
       return true;
     }
     if ((state & kPhase) == kQueued && MayRunHere()) {
-      if (Move(kQueued, kStarting)) {
+      if (Begin(kStarting)) {
         run_by_waiter_ = true;
         Execute();
       }
@@ -214,7 +223,7 @@ void Call::AwaitResult() {
   const Invoker::Wiring& w = invoker->wiring();
   const Instant now = w.clock.Now();
   w.slots.ExpireOverruns(now);
-  if (Move(kQueued, kFinishing)) {
+  if (Begin(kFinishing)) {
     CompleteUnrun(Invoker::TooLate(*entry));
   }
   AwaitDone(Instant::Never());
@@ -232,10 +241,93 @@ bool Call::WaitUntil(absl::Time until) {
 }
 
 absl::Status Call::Take(void* storage) {
+  if (pipe() != nullptr) [[unlikely]]
+    pipe()->KeepAll();
   AwaitResult();
   if (!holds_result_) return std::move(status_);
+  if (std::string unread; pipe() != nullptr && pipe()->ReadNow(&unread) == StreamState::kBytes) [[unlikely]] {
+    static_cast<std::string*>(result_)->insert(0, unread);
+  }
   out_->move(result_, storage);
   return absl::OkStatus();
+}
+
+// ---- for callers who do not wait ----
+
+void Call::set_port(std::unique_ptr<CallPort> for_its_caller) {
+  port_ = std::move(for_its_caller);
+  port = port_.get();
+  follower = port_->log_tail();
+}
+
+void Call::Listen(CallListener& listener) {
+  if (pipe() != nullptr) pipe()->KeepAll();
+  Hold();  // the listener lets go of the call as soon as it has ended
+  listener_ = &listener;
+  const auto reached = static_cast<Phase>(state_.fetch_or(kListened, std::memory_order_acq_rel) & kPhase);
+  if (reached == kQueued) invoker->ListenUnbegun(*this, invocation.deadline);
+  if (reached == kDone) listener.OnEnded();
+  Unref();
+}
+
+void Call::OnDeadlineUnbegun() {
+  if (Begin(kFinishing)) CompleteUnrun(Invoker::TooLate(*entry));
+  Unref();
+}
+
+void Call::Release() {
+  if (pipe() != nullptr) [[unlikely]]
+    pipe()->Abandon();
+  Unref();
+}
+
+StreamState Call::ReadResult(std::string* bytes) {
+  if (!holds_result_) return StreamState::kEnd;
+  bytes->clear();
+  bytes->swap(*static_cast<std::string*>(result_));
+  return bytes->empty() ? StreamState::kEnd : StreamState::kBytes;
+}
+
+StreamState Call::ReadNow(std::string* bytes) {
+  if (pipe() == nullptr) return StreamState::kEnd;
+  const StreamState state = pipe()->ReadNow(bytes);
+  return state == StreamState::kEnd ? ReadResult(bytes) : state;
+}
+
+StreamState Call::Read(std::string* bytes) {
+  if (pipe() == nullptr) return StreamState::kEnd;
+  // Run here, by a thread that nobody else would run it on, it has to end before it can be read.
+  const bool runs_here = invoker->wiring().executor.runs_on_waiter() || invoker->Caller() != nullptr;
+  if (phase() == kQueued && runs_here) {
+    pipe()->KeepAll();
+    AwaitResult();
+  }
+  pipe()->AwaitReadable(invocation.deadline);
+  // Past the deadline: what no thread has begun ends now, and a handler that is late in time or when it returns.
+  if (const StreamState state = ReadNow(bytes); state != StreamState::kNothingYet) return state;
+  AwaitResult();
+  pipe()->AwaitReadable(Instant::Never());
+  return ReadNow(bytes);
+}
+
+void Call::WhenReadable(std::function<void()> callback) {
+  if (pipe() != nullptr) return pipe()->WhenReadable(std::move(callback));
+  callback();
+}
+
+std::string Call::executed_version() const {
+  const bool told = phase() == kDone || (pipe() != nullptr && !pipe()->content_type().empty());
+  return told && meter != nullptr ? std::string(invocation.function_version) : std::string();
+}
+
+std::string Call::log_tail() const {
+  return port_ != nullptr && port_->log_tail() != nullptr ? port_->log_tail()->Text() : std::string();
+}
+
+std::string Call::stream_content_type() const { return pipe() == nullptr ? std::string() : pipe()->content_type(); }
+
+void Call::OnStopAsked() {
+  if (pipe() != nullptr) pipe()->Interrupt();
 }
 
 TimeSplit Call::SpentBefore() const {
@@ -246,7 +338,7 @@ TimeSplit Call::SpentBefore() const {
 
 void Call::Cancel() {
   cancelled_.store(true, std::memory_order_seq_cst);
-  if (Move(kQueued, kFinishing)) {
+  if (Begin(kFinishing)) {
     CompleteUnrun(
         absl::CancelledError(fmt::format("function \"{}\": the call was cancelled before it began", entry->name)));
     return;
@@ -255,6 +347,7 @@ void Call::Cancel() {
   cancelled_at.store(invoker->wiring().clock.Now().ns, std::memory_order_relaxed);
   slot->stop().store(static_cast<std::uint32_t>(StopReason::kCaller), std::memory_order_relaxed);
   invoker->wiring().executor.Unblock(&slot->stop());
+  OnStopAsked();
   Move(kStopping, kRunning);
 }
 

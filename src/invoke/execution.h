@@ -11,6 +11,7 @@
 #include "function/entry.h"
 #include "runlet/event/context.h"
 #include "runlet/event/lineage.h"
+#include "runlet/observe/observer.h"
 
 namespace runlet {
 
@@ -32,6 +33,8 @@ class Execution : public Watched {
   // attempt began.
   virtual Instant Since() const { return started; }
   virtual TimeSplit SpentBefore() const { return {}; }
+  // The handler has been asked to stop, and may be waiting for something else. Called while others look: must be short.
+  virtual void OnStopAsked() {}
   // When the handler was asked to stop, or will be.
   Instant StopAskedAt() const;
 
@@ -43,6 +46,8 @@ class Execution : public Watched {
   Meter* meter = nullptr;            // of the entry, in the slot
   Execution* parent = nullptr;       // the execution whose handler made this call, on the same stack
   const Lineage* lineage = nullptr;  // of what the outermost execution on this stack runs; nullptr for none
+  ContextPort* port = nullptr;       // of its own; nullptr for the invoker's
+  Observer* follower = nullptr;      // sees what the engine's observer does of this execution; nullptr for none
   Worker* worker = nullptr;          // set while the watcher may take the run away
   Admission::Permit permit;
   Instant started;

@@ -9,6 +9,8 @@
 #include "event/any_value.h"
 #include "event/status_marks.h"
 #include "invoke/call.h"
+#include "invoke/call_port.h"
+#include "invoke/unbegun_calls.h"
 
 namespace runlet {
 namespace {
@@ -18,6 +20,9 @@ bool IsBytes(const Type* type) { return SameType(type, TypeOf<std::string>()); }
 std::string_view View(absl::string_view text) { return {text.data(), text.size()}; }
 
 }  // namespace
+
+Invoker::Invoker(Wiring wiring) : w_(std::move(wiring)), unbegun_(std::make_unique<UnbegunCalls>()) {}
+Invoker::~Invoker() = default;
 
 absl::Status Invoker::NotFound(std::string_view function) {
   if (absl::Status name = CheckQualifiedName(function); !name.ok()) return name;
@@ -310,7 +315,7 @@ absl::Status Invoker::DecodeAndRunHere(FunctionEntry& entry, const Ask& ask, con
   x.code = &code;
   x.slot = &slot;
   x.started = now;
-  x.invocation.request_id = slot.NewId();
+  x.invocation.request_id = options.request_id == RequestId() ? slot.NewId() : options.request_id;
   x.invocation.client_context = options.client_context;
   x.invocation.deadline = DeadlineOf(code, options, parent, now);
   x.timeout_ns = x.invocation.deadline.Since(now);
@@ -323,21 +328,21 @@ absl::Status Invoker::DecodeAndRunHere(FunctionEntry& entry, const Ask& ask, con
     LetGo(x);
     return Refuse(entry, TooLate(entry));
   }
-  BeginInline(x);
-  absl::Status status = RunInline(x, ask);
-  status = ConcludeInline(x, ask, std::move(status), nullptr);
+  BeginInline(x, true);
+  absl::Status status = RunInline(x, ask, true);
+  status = ConcludeInline(x, ask, std::move(status), nullptr, true);
   w_.admission.Leave(x.permit);
   LetGo(x);
   return status;
 }
 
-void Invoker::Begin(Execution& x) { BeginInline(x); }
-absl::Status Invoker::Run(Execution& x, const Ask& ask) { return RunInline(x, ask); }
+void Invoker::Begin(Execution& x) { BeginInline(x, false); }
+absl::Status Invoker::Run(Execution& x, const Ask& ask) { return RunInline(x, ask, false); }
 absl::Status Invoker::Conclude(Execution& x, const Ask& ask, absl::Status status, Instant* ended) {
-  return ConcludeInline(x, ask, std::move(status), ended);
+  return ConcludeInline(x, ask, std::move(status), ended, false);
 }
 
-[[gnu::always_inline]] inline void Invoker::BeginInline(Execution& x) {
+[[gnu::always_inline]] inline void Invoker::BeginInline(Execution& x, bool plain) {
   const Life now_life = life_.load(std::memory_order_relaxed);
   x.slot->stop().store(static_cast<std::uint32_t>(now_life >= Life::kStopping ? StopReason::kDrain : StopReason::kNone),
                        std::memory_order_relaxed);
@@ -350,8 +355,8 @@ absl::Status Invoker::Conclude(Execution& x, const Ask& ask, absl::Status status
   x.slot->Show(x, x.entry->function);
   if (MayBeMostAtOnce(x.entry->function)) [[unlikely]]
     NoteMostAtOnce(x.entry->function);
-  if (observed()) [[unlikely]]
-    Observe(About(x, Activity::Kind::kStarted, x.started));
+  if (observed() || (!plain && x.follower != nullptr)) [[unlikely]]
+    Tell(x, About(x, Activity::Kind::kStarted, x.started));
   // From here on the watcher may end the run.
   if (x.worker != nullptr) {
     x.slot->BeginWatched(&x, x.invocation.deadline);
@@ -372,14 +377,40 @@ void Invoker::NoteMostAtOnce(FunctionEntry& function) const {
   }
 }
 
-[[gnu::always_inline]] inline absl::Status Invoker::RunInline(Execution& x, const Ask& ask) {
-  Context context(x.invocation, w_.clock, x.slot->stop(), *this);
+[[gnu::always_inline]] inline absl::Status Invoker::RunInline(Execution& x, const Ask& ask, bool plain) {
+  Context context(x.invocation, w_.clock, x.slot->stop(), plain || x.port == nullptr ? *this : *x.port);
   // Also the caller's execution when this call is not nested: a handler of another engine may be below.
   x.parent = Execution::SetCurrent(&x);
-  const bool plain = w_.interceptor == nullptr && x.code->handler.ops().out == ask.out;
+  const bool direct = w_.interceptor == nullptr && x.code->handler.ops().out == ask.out;
   absl::Status status =
-      plain ? x.code->handler.Call({ask.event, ask.last_use, context, ask.result}) : RunWithCare(x, ask, context);
+      direct ? x.code->handler.Call({ask.event, ask.last_use, context, ask.result}) : RunWithCare(x, ask, context);
   Execution::SetCurrent(x.parent);
+  if (context.opened_stream() != nullptr) [[unlikely]]
+    return EndStream(x, ask, *context.opened_stream(), std::move(status));
+  return status;
+}
+
+absl::Status Invoker::EndStream(const Execution& x, const Ask& ask, ResponseStream& stream, absl::Status status) const {
+  const auto fail = [&](std::string_view type, std::string_view message) {
+    if (status.ok()) ask.out->destroy(ask.result);
+    return Thrown(type, message);
+  };
+  if (const HandlerOps& ops = x.code->handler.ops(); !IsBytes(ops.out)) {
+    return fail("Runtime.MarshalError", fmt::format("function \"{}\" streams, but returns {}: only bytes (std::string) "
+                                                    "can be streamed",
+                                                    x.entry->name, ops.out->name));
+  }
+  const auto& writer = static_cast<PipeWriter&>(stream);
+  StreamPipe& pipe = writer.pipe();
+  if (pipe.too_large()) {
+    return fail("Function.ResponseSizeTooLarge",
+                fmt::format("Response payload size exceeded maximum allowed payload size ({} bytes).",
+                            writer.is_read() ? w_.limits.stream : w_.limits.response));
+  }
+  if (!status.ok()) return status;
+  auto* const result = static_cast<std::string*>(ask.result);
+  result->clear();
+  if (!writer.is_read()) pipe.ReadNow(result);
   return status;
 }
 
@@ -433,7 +464,7 @@ absl::Status Invoker::ErrorOf(const Execution& x, const Ask& ask, absl::Status s
 }
 
 [[gnu::always_inline]] inline absl::Status Invoker::ConcludeInline(Execution& x, const Ask& ask, absl::Status status,
-                                                                   Instant* ended) {
+                                                                   Instant* ended, bool plain) {
   x.slot->Hide();
   const Instant now = w_.clock.Now();
   if (ended != nullptr) *ended = now;
@@ -448,19 +479,24 @@ absl::Status Invoker::ErrorOf(const Execution& x, const Ask& ask, absl::Status s
     meter.errors.Add(1);
     if (late) meter.timeouts.Add(1);
   }
-  if (observed()) [[unlikely]]
+  if (observed() || (!plain && x.follower != nullptr)) [[unlikely]]
     ObserveEnd(x, status, late, now);
   return status;
 }
 
 void Invoker::ObserveEnd(const Execution& x, const absl::Status& status, bool late, Instant now) const {
   Activity activity = About(x, Activity::Kind::kSucceeded, now);
-  if (status.ok()) return Observe(activity);
+  if (status.ok()) return Tell(x, activity);
   activity.kind = late ? Activity::Kind::kTimedOut : Activity::Kind::kFailed;
   const std::optional<FunctionError> error = FunctionErrorOf(status);
   activity.error_type = error->type;
   activity.error_message = error->message;
+  Tell(x, activity);
+}
+
+void Invoker::Tell(const Execution& x, const Activity& activity) const {
   Observe(activity);
+  if (x.follower != nullptr) x.follower->OnActivity(activity);
 }
 
 absl::Status Invoker::ConcludeOverrun(Execution& x, Instant now) {
@@ -480,11 +516,11 @@ absl::Status Invoker::ConcludeOverrun(Execution& x, Instant now) {
     meter.errors.Add(1);
     if (timed_out) meter.timeouts.Add(1);
   }
-  if (observed()) {
+  if (observed() || x.follower != nullptr) {
     Activity activity = About(x, timed_out ? Activity::Kind::kTimedOut : Activity::Kind::kFailed, now);
     activity.error_type = timed_out ? "Sandbox.Timedout" : "Runtime.ExitError";
     activity.error_message = View(status.message());
-    Observe(activity);
+    Tell(x, activity);
   }
   // The handler may look at its stop flag yet.
   x.slot->stop().store(static_cast<std::uint32_t>(StopReason::kDeadline), std::memory_order_relaxed);
@@ -553,7 +589,12 @@ Call* Invoker::MakeCall(FunctionEntry& entry, const Ask& ask, const InvokeOption
     *refused = Refuse(entry, std::move(*refused));
     return nullptr;
   }
-  w_.executor.Post(*call);
+  if (options.run_here && call->runs_on_waiter()) {
+    // Whoever asked holds the call too: it has ended, and is still there.
+    call->Run();
+  } else {
+    w_.executor.Post(*call);
+  }
   return call;
 }
 
@@ -586,7 +627,7 @@ absl::Status Invoker::MakeAdmitted(FunctionEntry& entry, const CodeHold& hold, c
   Call& call = *Call::Make(*this, entry, ask, std::move(keep_alive));
   call.permit = std::exchange(held.permit, Admission::Permit{});
   call.reserved = w_.admission.IsReserved(call.permit);
-  call.invocation.request_id = hold.slot().NewId();
+  call.invocation.request_id = options.request_id == RequestId() ? hold.slot().NewId() : options.request_id;
   const Instant now = w_.clock.Now();
   call.invocation.deadline = DeadlineOf(code, options, nullptr, now);
   call.timeout_ns = call.invocation.deadline.Since(now);
@@ -595,9 +636,27 @@ absl::Status Invoker::MakeAdmitted(FunctionEntry& entry, const CodeHold& hold, c
   }
   call.set_client_context(options.client_context);
   call.set_runs_on_waiter(code.config.run_on == RunOn::kCaller);
+  if (options.read_stream || options.log_tail) [[unlikely]]
+    Attach(call, ask, options);
   call.set_runs_additional(&code == hold.code()->additional.get());
   *made = &call;
   return absl::OkStatus();
+}
+
+void Invoker::Attach(Call& call, const Ask& ask, const InvokeOptions& options) {
+  std::shared_ptr<StreamPipe> pipe;
+  if (options.read_stream && IsBytes(ask.out)) {
+    const std::size_t buffer = w_.executor.runs_on_waiter() ? StreamPipe::kUnbounded : kStreamBuffer;
+    pipe = std::make_shared<StreamPipe>(w_.clock, w_.executor, call.invocation.deadline, buffer, w_.limits.stream);
+  }
+  std::unique_ptr<LogTail> log_tail;
+  if (options.log_tail) log_tail = std::make_unique<LogTail>(w_.clock, kLogTailMax);
+  call.set_port(std::make_unique<CallPort>(*this, std::move(pipe), std::move(log_tail)));
+}
+
+void Invoker::ListenUnbegun(UnbegunCall& call, Instant deadline) {
+  unbegun_->Add(call, deadline);
+  w_.executor.WakeAt(deadline);
 }
 
 StartedCall* Invoker::Start(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options,
@@ -625,6 +684,13 @@ absl::Status Invoker::Check(FunctionEntry& entry, const Ask& ask) {
 
 void Invoker::Log(const Invocation& invocation, std::string_view line) {
   if (w_.log) w_.log(invocation, line);
+}
+
+std::unique_ptr<ResponseStream> Invoker::OpenStream(const Invocation& invocation, std::string_view content_type) {
+  auto pipe = std::make_shared<StreamPipe>(w_.clock, w_.executor, invocation.deadline, StreamPipe::kUnbounded,
+                                           w_.limits.response);
+  pipe->Open(content_type);
+  return std::make_unique<PipeWriter>(std::move(pipe), false);
 }
 
 void Invoker::SleepUntil(Instant until, const std::atomic<std::uint32_t>& stop) {

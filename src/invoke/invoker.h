@@ -25,6 +25,8 @@
 namespace runlet {
 
 class Call;
+class UnbegunCall;
+class UnbegunCalls;
 
 // What a caller brings, and where the result goes. An event of type std::string is passed as a std::string_view.
 struct Ask {
@@ -54,7 +56,8 @@ class Invoker final : public ContextPort {
     LogSink log;
     PayloadLimits limits;
   };
-  explicit Invoker(Wiring wiring) : w_(std::move(wiring)) {}
+  explicit Invoker(Wiring wiring);
+  ~Invoker();
 
   // RequestResponse. OK: *ask.result holds a value.
   absl::Status Invoke(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options);
@@ -106,9 +109,14 @@ class Invoker final : public ContextPort {
   bool observed() const { return w_.observer != nullptr; }
   Activity About(const Execution& x, Activity::Kind kind, Instant at) const;
 
+  UnbegunCalls& unbegun() { return *unbegun_; }
+  // Ends the call at its deadline, if nobody has begun it by then.
+  void ListenUnbegun(UnbegunCall& call, Instant deadline);
+
   // ContextPort
   void Log(const Invocation& invocation, std::string_view line) override;
   void SleepUntil(Instant until, const std::atomic<std::uint32_t>& stop) override;
+  std::unique_ptr<ResponseStream> OpenStream(const Invocation& invocation, std::string_view content_type) override;
   void OnForcedUnwind() override;
 
   // The execution of ours whose handler this thread is in; nullptr outside.
@@ -141,12 +149,13 @@ class Invoker final : public ContextPort {
   // The same with bytes for a typed function.
   absl::Status DecodeAndRunHere(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options, Slot& slot,
                                 const Code& code, Execution* parent, std::optional<absl::Duration>* waited);
-  void BeginInline(Execution& x);
+  // `plain`: it has neither a port of its own nor a follower.
+  void BeginInline(Execution& x, bool plain);
   // Whether more of the function's executions may run now than ever did.
   static bool MayBeMostAtOnce(const FunctionEntry& function);
   [[gnu::cold, gnu::noinline]] void NoteMostAtOnce(FunctionEntry& function) const;
-  absl::Status RunInline(Execution& x, const Ask& ask);
-  absl::Status ConcludeInline(Execution& x, const Ask& ask, absl::Status status, Instant* ended);
+  absl::Status RunInline(Execution& x, const Ask& ask, bool plain);
+  absl::Status ConcludeInline(Execution& x, const Ask& ask, absl::Status status, Instant* ended, bool plain);
   absl::Status AskInterceptor(Context& context);
   // The codec may end the thread, as a handler may.
   absl::StatusOr<std::string> Encode(const CodecOps& codec, const void* result);
@@ -181,7 +190,15 @@ class Invoker final : public ContextPort {
                             const InvokeOptions& options, const Execution* parent, std::shared_ptr<void> keep_alive,
                             Call** made);
 
+  // The outcome of a run whose handler has streamed.
+  absl::Status EndStream(const Execution& x, const Ask& ask, ResponseStream& stream, absl::Status status) const;
+  // To the engine's observer and to the one that follows `x`.
+  void Tell(const Execution& x, const Activity& activity) const;
+  // What the caller of `call` asked for beyond its result.
+  void Attach(Call& call, const Ask& ask, const InvokeOptions& options);
+
   Wiring w_;
+  const std::unique_ptr<UnbegunCalls> unbegun_;
   std::atomic<Life> life_{Life::kOpen};
   std::atomic<std::int64_t> stopping_since_{kForeverNs};
 };

@@ -3,6 +3,21 @@
 #include <utility>
 
 namespace runlet::testing {
+namespace {
+
+class Recorded final : public ResponseStream {
+ public:
+  explicit Recorded(std::string& text) : text_(text) {}
+  absl::Status Write(std::string_view bytes) override {
+    text_ += bytes;
+    return absl::OkStatus();
+  }
+
+ private:
+  std::string& text_;
+};
+
+}  // namespace
 
 TestContext::TestContext(TestContextOptions options)
     : options_(std::move(options)), context_(invocation_, clock_, stop_, *this) {
@@ -13,6 +28,11 @@ TestContext::TestContext(TestContextOptions options)
   invocation_.attempt = options_.attempt;
   invocation_.memory_size = options_.memory_size;
   invocation_.type = options_.type;
+}
+
+std::unique_ptr<ResponseStream> TestContext::OpenStream(const Invocation&, std::string_view content_type) {
+  stream_content_type_ = content_type;
+  return std::make_unique<Recorded>(streamed_);
 }
 
 void TestContext::Log(const Invocation&, std::string_view line) { log_.emplace_back(line); }

@@ -42,6 +42,7 @@ class Codes {
 class NoPort final : public ContextPort {
   void Log(const Invocation&, std::string_view) override {}
   void SleepUntil(Instant, const std::atomic<std::uint32_t>&) override {}
+  std::unique_ptr<ResponseStream> OpenStream(const Invocation&, std::string_view) override { return nullptr; }
   void OnForcedUnwind() override {}
 };
 

@@ -290,5 +290,33 @@ TEST_CASE("a future may outlive its engine, and tells what became of the call") 
   dropped.reset();
 }
 
+TEST_CASE("a call has the id that its caller chose, in its context too") {
+  Simulation sim;
+  REQUIRE(sim.engine().Register("id", [](std::string_view, Context& ctx) { return ctx.request_id().ToString(); }).ok());
+  const RequestId chosen = RequestId::FromBits(7, 8);
+  Future<std::string> call = sim.engine().Start("id", "", {.request_id = chosen});
+  CHECK(call.request_id() == chosen);
+  CHECK(std::move(call).Get().value() == chosen.ToString());
+  REQUIRE(sim.engine()
+              .Register("here", [](std::string_view, Context& ctx) { return ctx.request_id().ToString(); },
+                        {.run_on = RunOn::kCaller})
+              .ok());
+  CHECK(sim.engine().Invoke("here", "", {.request_id = chosen}).value() == chosen.ToString());
+}
+
+TEST_CASE("run_here runs a function of the caller's inside Start, and no other") {
+  Simulation sim;
+  REQUIRE(sim.engine().Register("here", [](std::string_view event) { return event; }, {.run_on = RunOn::kCaller}).ok());
+  REQUIRE(sim.engine().Register("there", [](std::string_view event) { return event; }).ok());
+  const InvokeOptions here = {.run_here = true};
+  Future<std::string> call = sim.engine().Start("here", "a", here);
+  CHECK(call.executed_version() == "$LATEST");
+  CHECK(std::move(call).Get().value() == "a");
+  CHECK(sim.engine().Start("there", "a", here).executed_version().empty());
+  CHECK(sim.engine().Start("here", "a").executed_version().empty());
+  sim.RunUntilIdle();
+  CHECK(sim.engine().Metrics("here")->invocations == 2);
+}
+
 }  // namespace
 }  // namespace runlet

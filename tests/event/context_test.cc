@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,7 @@ class Port final : public ContextPort {
     if (during_sleep) return during_sleep();
     clock_.AdvanceTo(until);
   }
+  std::unique_ptr<ResponseStream> OpenStream(const Invocation&, std::string_view) override { return nullptr; }
   void OnForcedUnwind() override {}
 
   std::vector<std::string> lines;

@@ -3,6 +3,7 @@
 #include <absl/status/status.h>
 #include <absl/time/time.h>
 
+#include <functional>
 #include <memory>
 #include <new>
 #include <optional>
@@ -32,6 +33,13 @@ class Answered final : public StartedCall {
     ::new (storage) Out(*std::move(value_));
     return absl::OkStatus();
   }
+  std::string executed_version() const override { return "7"; }
+  std::string log_tail() const override { return "END\n"; }
+  std::string stream_content_type() const override { return {}; }
+  void Listen(CallListener& listener) override { listener.OnEnded(); }
+  StreamState ReadNow(std::string*) override { return StreamState::kEnd; }
+  StreamState Read(std::string*) override { return StreamState::kEnd; }
+  void WhenReadable(std::function<void()> callback) override { callback(); }
   void Cancel() override { ++cancels; }
   void Release() override { ++releases; }
 

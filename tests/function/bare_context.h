@@ -20,6 +20,7 @@ class BareContext : private ContextPort {
  private:
   void Log(const Invocation&, std::string_view) override {}
   void SleepUntil(Instant, const std::atomic<std::uint32_t>&) override {}
+  std::unique_ptr<ResponseStream> OpenStream(const Invocation&, std::string_view) override { return nullptr; }
   void OnForcedUnwind() override { ++unwound_; }
 
   ManualClock clock_;

@@ -74,6 +74,8 @@ PERMISSIONS = {
     "starts a thread": {
         "src/capacity/elastic_pool.cc",
         "src/capacity/watcher.cc",
+        "src/http/loop.cc",
+        "src/http/loop.h",
         "src/testing/watchdog.cc",  # looks at a simulation from outside of its virtual time
         "src/testing/watchdog.h",
     },
@@ -209,7 +211,7 @@ class House:
             return
 
         # The tests of the engine, and of what looks at it, are run by its users' test kit.
-        if name.startswith(("tests/engine/", "tests/metrics/")) and target.startswith("include/runlet/testing/"):
+        if name.startswith(("tests/engine/", "tests/metrics/", "tests/http/")) and target.startswith("include/runlet/testing/"):
             return
         # The durable queue is tested as an engine's, too.
         if name.startswith("tests/durable/") and target.startswith("include/runlet/"):

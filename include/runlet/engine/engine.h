@@ -92,6 +92,9 @@ class Engine {
   // others hold of the permits is handed over as it comes back. Lambda's PutFunctionConcurrency and
   // DeleteFunctionConcurrency.
   [[nodiscard]] absl::Status SetReservedConcurrency(std::string_view name, std::optional<int> reserved);
+  // Changes settings of "f", and nothing else: executions that run go on with the old ones. Lambda's
+  // UpdateFunctionConfiguration, and PutFunctionRecursionConfig.
+  [[nodiscard]] absl::Status UpdateConfiguration(std::string_view name, const ConfigurationChange& change);
   // Changes how the events of "f", of version "f:3" or of alias "f:live" are delivered, as a whole. Each has its own:
   // a version begins with the defaults and the dead_letter_queue of its code, an alias with those of its version.
   // Lambda's PutFunctionEventInvokeConfig.
@@ -107,8 +110,9 @@ class Engine {
   // "f:live" what the alias leads to then: waiting events follow it.
 
   // Keeps what is registered under the name now as its next version: "1", "2", ... The version that was published last,
-  // if nothing was replaced since.
-  absl::StatusOr<std::string> PublishVersion(std::string_view name);
+  // if nothing was replaced or changed since. `description`: the version's own, instead of its function's.
+  absl::StatusOr<std::string> PublishVersion(std::string_view name,
+                                             std::optional<std::string> description = std::nullopt);
   // NotFound for a version that does not exist, InvalidArgument for what Alias rules out; AlreadyExists for a name that
   // is taken, or with UpdateAlias NotFound for one that is not.
   [[nodiscard]] absl::Status CreateAlias(std::string_view name, const Alias& alias);
@@ -211,6 +215,11 @@ class Engine {
   std::vector<std::string> FunctionNames() const;
   // What the function, version or alias runs with. NotFound while nothing is registered under the name.
   absl::StatusOr<FunctionConfig> Config(std::string_view name) const;
+  // ... and more about it.
+  absl::StatusOr<FunctionDescription> Describe(std::string_view name) const;
+  // As in EngineOptions.
+  const Account& account() const;
+  const PayloadLimits& payload_limits() const;
   // Every accepted event has ended, and nothing runs. A dead letter that its DeadLetterQueue still refuses counts as
   // work, but no longer once that has failed ten times in a row.
   bool idle() const;

@@ -50,6 +50,7 @@ struct Inspection {
   int concurrency = 0;                  // the engine's permits
   int unreserved = 0;                   // those that no function has reserved
   int unreserved_in_use = 0;
+  int unreserved_minimum = 0;   // as in EngineOptions
   int threads = 0;              // of the engine's own that count; 0 where it has none
   int abandoned = 0;            // threads that were replaced, and have not come back
   std::size_t undelivered = 0;  // dead letters and records that their sinks have not taken yet

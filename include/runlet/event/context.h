@@ -6,10 +6,12 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 #include "runlet/base/time.h"
 #include "runlet/event/request_id.h"
+#include "runlet/event/response_stream.h"
 
 namespace runlet {
 
@@ -41,6 +43,8 @@ class ContextPort {
   virtual void Log(const Invocation& invocation, std::string_view line) = 0;
   // Returns at `until`, or before that when `stop` becomes non-zero.
   virtual void SleepUntil(Instant until, const std::atomic<std::uint32_t>& stop) = 0;
+  // Never nullptr.
+  virtual std::unique_ptr<ResponseStream> OpenStream(const Invocation& invocation, std::string_view content_type) = 0;
   // The handler ends its own thread (pthread_exit): the run gives back all that it holds before the stack goes.
   virtual void OnForcedUnwind() = 0;
 
@@ -91,6 +95,12 @@ class Context {
   // handler is asked to stop or its deadline comes first.
   bool Sleep(absl::Duration duration);
 
+  // Where to write the result piece by piece instead of returning it, for those who read it as it comes
+  // (InvokeOptions::read_stream). The same stream every time; the first call says what is in it, as a media type.
+  ResponseStream& Stream(std::string_view content_type = "application/octet-stream");
+  // nullptr: the handler has not asked for it.
+  ResponseStream* opened_stream() const { return stream_.get(); }
+
   // One line for the function's log: goes to EngineOptions::log.
   void Log(std::string_view line) { port_.Log(invocation_, line); }
 
@@ -102,6 +112,7 @@ class Context {
   const Clock& clock_;
   const std::atomic<std::uint32_t>& stop_;
   ContextPort& port_;
+  std::unique_ptr<ResponseStream> stream_;
 };
 
 }  // namespace runlet

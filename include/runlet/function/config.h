@@ -4,8 +4,10 @@
 
 #include <absl/time/time.h>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include "runlet/function/destination.h"
 
@@ -92,6 +94,26 @@ struct FunctionConfig {
   // Lambda's RecursiveLoop. Calls that wait for each other nest to 16 levels in either case.
   RecursiveLoop recursive_loop = RecursiveLoop::kTerminate;
   EventInvokeConfig event_invoke = {};
+  // For people. At most 256 bytes.
+  std::string description = {};
+};
+
+// Settings of a FunctionConfig that can be changed while its handler stays; what is unset stays as it is.
+struct ConfigurationChange {
+  std::optional<absl::Duration> timeout = std::nullopt;
+  std::optional<int> memory_size = std::nullopt;
+  std::optional<std::string> description = std::nullopt;
+  // For all versions of the function, as on Lambda; the others become part of the next version.
+  std::optional<RecursiveLoop> recursive_loop = std::nullopt;
+};
+
+// What is registered under a name: a function, a version or an alias. Value.
+struct FunctionDescription {
+  std::string version;  // whose code it runs: "$LATEST" or a number; of an alias of two, the first
+  FunctionConfig config;
+  int provisioned_concurrency = 0;
+  absl::Time last_modified;    // when code or configuration came, but for reserved concurrency and event_invoke
+  std::uint64_t revision = 0;  // another one with each such change, of whatever function of the engine
 };
 
 }  // namespace runlet

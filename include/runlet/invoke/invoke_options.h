@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <string_view>
 
+#include "runlet/event/request_id.h"
+
 namespace runlet {
 
 struct InvokeOptions {
@@ -17,6 +19,15 @@ struct InvokeOptions {
   absl::Duration wait_for_capacity = absl::ZeroDuration();
   // Handed to the handler as it is. At most 3,583 bytes.
   std::string_view client_context = {};
+  // Under which the call shall be known, instead of one of the engine's choice. It is for the caller to use none twice.
+  RequestId request_id = {};
+  // Start only: a function whose run_on is kCaller runs inside Start(), on the calling thread, and has ended when that
+  // returns. Spares the hand-off to a thread, as Invoke does.
+  bool run_here = false;
+  // Start only: the caller reads the result as the handler streams it (Future::Read).
+  bool read_stream = false;
+  // Start only: keeps the end of the execution's log for Future::log_tail. Lambda's LogType Tail.
+  bool log_tail = false;
 };
 
 inline constexpr std::size_t kClientContextMax = 3583;
@@ -32,6 +43,10 @@ struct PostOptions {
   absl::Duration dedup_window = absl::Minutes(5);  // 1 ms to 24 h
 };
 
+// So much may a handler be ahead of the reader of its stream, in bytes. With NoThreads, where reader and handler share
+// a thread, there is no such bound.
+inline constexpr std::size_t kStreamBuffer = 262'144;
+
 inline constexpr std::size_t kDedupKeyMax = 128;
 
 // Sizes of what travels as bytes, inclusive. Lambda's.
@@ -39,6 +54,7 @@ struct PayloadLimits {
   std::size_t request = 6'291'456;
   std::size_t response = 6'291'556;
   std::size_t event = 1'048'576;
+  std::size_t stream = 209'715'200;  // a result that is read as it is streamed
 };
 
 }  // namespace runlet

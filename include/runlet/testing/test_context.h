@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,16 +38,22 @@ class TestContext : private ContextPort {
   void RequestStop(StopReason reason) { stop_.store(static_cast<std::uint32_t>(reason)); }
   // The lines of Context::Log.
   const std::vector<std::string>& log() const { return log_; }
+  // What was written to Context::Stream, and as what.
+  const std::string& streamed() const { return streamed_; }
+  const std::string& stream_content_type() const { return stream_content_type_; }
 
  private:
   void Log(const Invocation& invocation, std::string_view line) override;
   void SleepUntil(Instant until, const std::atomic<std::uint32_t>& stop) override;
+  std::unique_ptr<ResponseStream> OpenStream(const Invocation& invocation, std::string_view content_type) override;
   void OnForcedUnwind() override {}
 
   const TestContextOptions options_;
   ManualClock clock_;
   std::atomic<std::uint32_t> stop_{0};
   std::vector<std::string> log_;
+  std::string streamed_;
+  std::string stream_content_type_;
   Invocation invocation_;
   Context context_;
 };

@@ -1,0 +1,131 @@
+#include "http/lambda_service.h"
+
+#include <fmt/format.h>
+
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "http/function_reference.h"
+#include "http/function_url.h"
+#include "http/invoke_stream.h"
+#include "http/operation.h"
+#include "http/reply.h"
+#include "http/routes.h"
+#include "http/sigv4.h"
+
+namespace runlet::http {
+namespace {
+
+// The calls that wait for a function, each with what stands around its name.
+struct InvokeRoute {
+  std::string_view prefix;
+  std::string_view suffix;
+  void (*call)(const Invocations&, const Request&, std::string_view function, Responder);
+};
+constexpr InvokeRoute kInvokeRoutes[] = {
+    {"/2015-03-31/functions/", "/invocations", Invoke},
+    {"/2021-11-15/functions/", "/response-streaming-invocations", InvokeWithResponseStream},
+    {"/2014-11-13/functions/", "/invoke-async", InvokeAsync},
+};
+
+ServiceError UnknownOperation(const Request& request) {
+  return {404, "UnknownOperationException",
+          fmt::format("No call of this API is {} {}.", request.method, request.path().substr(0, 256))};
+}
+
+ServiceError Denied(const AccessKey& key, std::string_view resource) {
+  return {
+      .status = 403,
+      .type = "AccessDeniedException",
+      .message = fmt::format("User: {} is not authorized to perform this operation on resource: {}", key.id, resource),
+      .has_type = false};
+}
+
+// The calls whose path names a function have it in the first part.
+bool NamesFunction(std::string_view path) {
+  return path.find("/functions/") != std::string_view::npos || path.find("/tags/") != std::string_view::npos;
+}
+
+}  // namespace
+
+LambdaService::LambdaService(Engine& engine, const Authentication& authentication, bool deduplicate_retries,
+                             std::uint64_t seed)
+    : engine_(engine),
+      authentication_(authentication),
+      sigv4_(std::get_if<SigV4>(&authentication_)),
+      book_(seed),
+      ids_(seed),
+      retries_(deduplicate_retries ? std::make_shared<RetryBook>(RetryBook::Limits{}) : nullptr) {}
+
+void LambdaService::Handle(const Request& request, Responder responder) {
+  std::string_view path = request.path();
+  if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+  if (request.method == "POST") {
+    for (const InvokeRoute& route : kInvokeRoutes) {
+      const std::optional<std::string_view> function = Between(path, route.prefix, route.suffix);
+      if (!function.has_value()) continue;
+      // A body that is not here cannot be verified: the call tells its limit, and goes no further.
+      if (request.oversized_bytes > 0 || Admit(request, *function, &responder).has_value()) {
+        route.call(invocations(), request, *function, std::move(responder));
+      }
+      return;
+    }
+  }
+  if (const std::optional<FunctionUrlRequest> url = FindFunctionUrl(request)) {
+    return HandleUrl(request, *url, std::move(responder));
+  }
+  HandleCall(request, path, std::move(responder));
+}
+
+std::optional<const AccessKey*> LambdaService::Authenticate(const Request& request, Responder* responder) {
+  if (sigv4_ == nullptr) return nullptr;
+  const auto refuse = [&](const ServiceError& error) {
+    SendError(std::move(*responder), error, ids_.Next());
+    return std::nullopt;
+  };
+  // Its signature covers a body that is not here.
+  if (request.oversized_bytes > 0) return refuse(TooLarge(request.oversized_bytes));
+  std::variant<const AccessKey*, SignatureFault> verified = VerifySignature(request, *sigv4_);
+  if (const auto* key = std::get_if<const AccessKey*>(&verified)) return *key;
+  const auto& fault = std::get<SignatureFault>(verified);
+  return refuse({.status = 403, .type = fault.type, .message = fault.message, .has_type = false});
+}
+
+std::optional<const AccessKey*> LambdaService::Admit(const Request& request, std::string_view function,
+                                                     Responder* responder) {
+  const std::optional<const AccessKey*> caller = Authenticate(request, responder);
+  if (!caller.has_value() || *caller == nullptr) return caller;
+  const std::optional<FunctionReference> reference = ParseFunctionReference(function);
+  // What is no name at all is told by the call.
+  if (!reference.has_value() || MayCall(**caller, reference->name)) return caller;
+  SendError(std::move(*responder), Denied(**caller, FunctionArn(engine_.account(), reference->name, {})), ids_.Next());
+  return std::nullopt;
+}
+
+void LambdaService::HandleUrl(const Request& request, const FunctionUrlRequest& url, Responder responder) {
+  const auto found = book_.FindUrl(url.id);
+  if (!found.has_value()) {
+    return SendError(std::move(responder), NotFound("No function URL has this id."), ids_.Next());
+  }
+  const auto& [name, config] = *found;
+  if (config.signed_only && !Admit(request, QualifiedName(name).function, &responder).has_value()) return;
+  CallFunctionUrl(invocations(), name, config, request, url.target, std::move(responder));
+}
+
+void LambdaService::HandleCall(const Request& request, std::string_view path, Responder responder) {
+  const std::optional<FoundRoute> route = FindRoute(request.method, path);
+  const bool names_function = route.has_value() && NamesFunction(path);
+  const std::optional<const AccessKey*> caller =
+      names_function ? Admit(request, route->parts[0], &responder) : Authenticate(request, &responder);
+  if (!caller.has_value()) return;
+  const RequestId id = ids_.Next();
+  if (!route.has_value()) return SendError(std::move(responder), UnknownOperation(request), id);
+  if (request.oversized_bytes > 0) return SendError(std::move(responder), TooLarge(request.oversized_bytes), id);
+  const Outcome outcome = route->operation({engine_, book_, request, *caller, route->parts});
+  if (const auto* error = std::get_if<ServiceError>(&outcome)) return SendError(std::move(responder), *error, id);
+  const Answer& answer = std::get<Answer>(outcome);
+  SendJson(std::move(responder), answer.status, id, answer.body);
+}
+
+}  // namespace runlet::http

@@ -1,0 +1,18 @@
+// Whether a payload is JSON. It is looked at and passed on as it came: nothing is read out of it.
+#ifndef RUNLET_SRC_HTTP_PAYLOAD_CHECK_H_
+#define RUNLET_SRC_HTTP_PAYLOAD_CHECK_H_
+
+#include <string>
+#include <string_view>
+
+namespace runlet::http {
+
+inline constexpr int kPayloadDepthMax = 1000;
+
+// Empty: `payload` is one JSON value in UTF-8, nested at most kPayloadDepthMax deep. Else what is wrong with it,
+// without a word of its own.
+std::string PayloadError(std::string_view payload);
+
+}  // namespace runlet::http
+
+#endif  // RUNLET_SRC_HTTP_PAYLOAD_CHECK_H_
