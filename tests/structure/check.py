@@ -211,7 +211,7 @@ class House:
             return
 
         # The tests of the engine, and of what looks at it, are run by its users' test kit.
-        if name.startswith(("tests/engine/", "tests/metrics/")) and target.startswith("include/runlet/testing/"):
+        if name.startswith(("tests/engine/", "tests/metrics/", "tests/http/")) and target.startswith("include/runlet/testing/"):
             return
 
         floor, target_floor = self.floor_of(name), self.floor_of(target)
