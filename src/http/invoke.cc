@@ -67,7 +67,8 @@ void SendRefusal(Pending pending, const ServiceError& error) {
 
 void CallFunction(const Invocations& invocations, InvokeRequest invoke, Pending pending) {
   Future<std::string> call = invocations.engine.Start(
-      invoke.target.name(), invoke.payload, {.client_context = invoke.client_context, .log_tail = invoke.log_tail});
+      invoke.target.name(), invoke.payload,
+      {.client_context = invoke.client_context, .run_here = true, .log_tail = invoke.log_tail});
   pending.id = call.request_id() == RequestId() ? invocations.ids.Next() : call.request_id();
   std::move(call).Then([pending = std::move(pending), target = std::move(invoke.target),
                         account = &invocations.engine.account()](Future<std::string> ended) mutable {

@@ -35,6 +35,7 @@ class Call final : public Work, public Execution, public StartedCall, public Unb
   void set_runs_additional(bool yes) { runs_additional_ = yes; }
   // Whoever waits runs the call, on any thread.
   void set_runs_on_waiter(bool yes) { runs_on_waiter_ = yes; }
+  bool runs_on_waiter() const { return runs_on_waiter_; }
 
   // The caller reads what is streamed, or wants the end of the log.
   void set_port(std::unique_ptr<CallPort> for_its_caller);

@@ -584,7 +584,12 @@ Call* Invoker::MakeCall(FunctionEntry& entry, const Ask& ask, const InvokeOption
     *refused = Refuse(entry, std::move(*refused));
     return nullptr;
   }
-  w_.executor.Post(*call);
+  if (options.run_here && call->runs_on_waiter()) {
+    // Whoever asked holds the call too: it has ended, and is still there.
+    call->Run();
+  } else {
+    w_.executor.Post(*call);
+  }
   return call;
 }
 

@@ -304,5 +304,19 @@ TEST_CASE("a call has the id that its caller chose, in its context too") {
   CHECK(sim.engine().Invoke("here", "", {.request_id = chosen}).value() == chosen.ToString());
 }
 
+TEST_CASE("run_here runs a function of the caller's inside Start, and no other") {
+  Simulation sim;
+  REQUIRE(sim.engine().Register("here", [](std::string_view event) { return event; }, {.run_on = RunOn::kCaller}).ok());
+  REQUIRE(sim.engine().Register("there", [](std::string_view event) { return event; }).ok());
+  const InvokeOptions here = {.run_here = true};
+  Future<std::string> call = sim.engine().Start("here", "a", here);
+  CHECK(call.executed_version() == "$LATEST");
+  CHECK(std::move(call).Get().value() == "a");
+  CHECK(sim.engine().Start("there", "a", here).executed_version().empty());
+  CHECK(sim.engine().Start("here", "a").executed_version().empty());
+  sim.RunUntilIdle();
+  CHECK(sim.engine().Metrics("here")->invocations == 2);
+}
+
 }  // namespace
 }  // namespace runlet

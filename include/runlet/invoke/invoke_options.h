@@ -21,6 +21,9 @@ struct InvokeOptions {
   std::string_view client_context = {};
   // Under which the call shall be known, instead of one of the engine's choice. It is for the caller to use none twice.
   RequestId request_id = {};
+  // Start only: a function whose run_on is kCaller runs inside Start(), on the calling thread, and has ended when that
+  // returns. Spares the hand-off to a thread, as Invoke does.
+  bool run_here = false;
   // Start only: the caller reads the result as the handler streams it (Future::Read).
   bool read_stream = false;
   // Start only: keeps the end of the execution's log for Future::log_tail. Lambda's LogType Tail.
