@@ -1,8 +1,9 @@
-// The front door under load: runlet_server wire|lambda|caller
+// The front door under load: runlet_server wire|lambda|caller|strict
 //
 //   wire    echoes below the API: what the wire alone costs
 //   lambda  Lambda's API over an engine, whose function runs in the pool
 //   caller  ... on the thread that calls
+//   strict  lambda, with time limits short enough to be seen
 //
 // One thread of the server's. Prints its port, and ends with its standard input.
 #include <runlet/http/lambda_api.h>
@@ -52,7 +53,7 @@ int ServeWire() {
   return 0;
 }
 
-int ServeLambda(RunOn run_on) {
+int ServeLambda(RunOn run_on, const http::ServerOptions& options = Options()) {
   Engine engine;
   const absl::Status echo =
       engine.Register("echo", [](std::string_view event) { return std::string(event); }, {.run_on = run_on});
@@ -62,7 +63,7 @@ int ServeLambda(RunOn run_on) {
     return std::string("last");
   });
   if (!echo.ok() || !slow.ok()) return 1;
-  absl::StatusOr<http::LambdaApi> api = http::LambdaApi::Serve(engine, {.server = Options()});
+  absl::StatusOr<http::LambdaApi> api = http::LambdaApi::Serve(engine, {.server = options});
   if (!api.ok()) return 1;
   SayAndWait(api->port());
   return 0;
@@ -75,6 +76,14 @@ int main(int count, char** arguments) {
   if (mode == "wire") return ServeWire();
   if (mode == "lambda") return ServeLambda(RunOn::kPool);
   if (mode == "caller") return ServeLambda(RunOn::kCaller);
-  std::fprintf(stderr, "usage: %s wire|lambda|caller\n", arguments[0]);
+  if (mode == "strict") {
+    http::ServerOptions options{.threads = 1};
+    options.limits.head_time = absl::Seconds(2);
+    options.limits.body_time = absl::Seconds(2);
+    options.limits.write_time = absl::Seconds(2);
+    options.limits.idle_time = absl::Seconds(2);
+    return ServeLambda(RunOn::kPool, options);
+  }
+  std::fprintf(stderr, "usage: %s wire|lambda|caller|strict\n", arguments[0]);
   return 2;
 }
