@@ -43,6 +43,7 @@ struct In {
   int value = 0;
 };
 inline constexpr Function<In, int> kNumber{"number"};
+inline constexpr Function<std::string, Ends> kEnds{"ends"};
 
 Engine Make(EngineOptions options) { return Engine::Create(std::move(options)).value(); }
 
@@ -306,7 +307,7 @@ TEST_CASE("a handler that ends its thread is an error for the caller, and costs 
 
 TEST_CASE("a codec that ends its thread is an error for the caller, as a handler that does") {
   Engine engine = Make({.threads = OwnThreads{.max_threads = 1}});
-  REQUIRE(engine.Register(Function<std::string, Ends>{"ends"}, [](const std::string&) { return Ends{}; }).ok());
+  REQUIRE(engine.Register(kEnds, [](const std::string&) { return Ends{}; }).ok());
   for (int i = 0; i < 100; ++i) CHECK(TypeOfError(engine.Invoke("ends", "").status()) == "Runtime.ExitError");
   CHECK(engine.WaitIdle().ok());
   CHECK(engine.Drain(absl::ZeroDuration(), absl::Minutes(1)).abandoned == 0);
