@@ -65,9 +65,7 @@ void AddBody(const Request& request, const EventHeaders& headers, Json* event) {
   if (!request.body.empty()) {
     const auto type = headers.headers.find("content-type");
     const std::string body(request.body);
-    // As a JSON string it must be UTF-8.
-    const bool text = IsTextType(type == headers.headers.end() ? std::string_view() : type->second) &&
-                      PayloadError(JsonString(body)).empty() && JsonString(body).find("\\ufffd") == std::string::npos;
+    const bool text = IsTextType(type == headers.headers.end() ? std::string_view() : type->second) && IsUtf8(body);
     (*event)["body"] = text ? body : absl::Base64Escape(body);
     (*event)["isBase64Encoded"] = !text;
   } else {

@@ -24,6 +24,11 @@ std::string MemberName(std::string_view name) {
 
 std::string Text(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
+bool IsUtf8(const std::string& text) {
+  const Json json(text);
+  return json.dump(-1, ' ', false, Json::error_handler_t::ignore) == Text(json);
+}
+
 JsonFields::JsonFields(std::string_view body) {
   if (body.empty()) return;
   if (const std::string wrong = PayloadError(body); !wrong.empty()) {

@@ -50,6 +50,7 @@ std::string MemberName(std::string_view name);
 
 // `json` as text; what is not UTF-8 in it becomes U+FFFD.
 std::string Text(const Json& json);
+bool IsUtf8(const std::string& text);
 
 }  // namespace runlet::http
 

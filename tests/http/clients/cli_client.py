@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import unittest
+from pathlib import Path
 
 AWS = sys.argv.pop(1) if len(sys.argv) > 1 else shutil.which("aws")
 if AWS is None or not os.path.exists(AWS):
@@ -52,6 +54,17 @@ class Cli(unittest.TestCase):
         self.fails("ResourceNotFoundException", "invoke", "--function-name", "nobody", os.devnull)
         self.fails("TooManyRequestsException", "invoke", "--function-name", "closed", os.devnull)
         self.fails("InvalidRequestContentException", "invoke", "--function-name", "echo", *raw, "--payload", "{", os.devnull)
+
+    def test_the_line_in_the_readme(self):
+        text = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+        line = re.search(r"^echo .*aws lambda invoke(?:.*\\\n)*.*$", text, re.MULTILINE).group()
+        line = line.replace("http://127.0.0.1:9001", os.environ["ENDPOINT"])
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.dirname(AWS) + os.pathsep + os.environ["PATH"]
+            bare = {"PATH": path, "HOME": folder, "AWS_PAGER": ""}
+            done = subprocess.run(line, shell=True, cwd=folder, env=bare, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(done.stdout.endswith('}\n{"n": 1.50}\n'), done.stdout)
 
     def version(self):
         return subprocess.run([AWS, "--version"], capture_output=True, text=True).stdout
