@@ -9,7 +9,8 @@ namespace runlet::testing {
 
 Auditor::Auditor(const EngineOptions& options, const Clock& clock, Report report)
     : concurrency_(options.concurrency),
-      events_max_(options.queue == nullptr ? options.memory_queue.events : SIZE_MAX),  // a queue of the host's has its own
+      events_max_(options.queue == nullptr ? options.memory_queue.events
+                                           : SIZE_MAX),  // a queue of the host's has its own
       clock_(clock),
       report_(std::move(report)) {}
 

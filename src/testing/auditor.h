@@ -80,8 +80,8 @@ class Auditor final : public Observer {
   absl::flat_hash_map<RequestId, Run> runs_;
   std::map<std::string, FunctionState, std::less<>> functions_;
   std::multimap<Instant, RequestId> deadlines_;  // of runs that must be released then
-  std::uint64_t found_ = 0;      // in a durable queue, at the beginning
-  std::uint64_t strangers_ = 0;  // of these, those that have not been met yet
+  std::uint64_t found_ = 0;                      // in a durable queue, at the beginning
+  std::uint64_t strangers_ = 0;                  // of these, those that have not been met yet
   std::uint64_t accepted_ = 0;
   std::uint64_t ended_ = 0;
   int running_ = 0;  // on permits of their own
