@@ -1,21 +1,28 @@
-#!/ usr / bin / env python3
-""
-    "Kills a durable census half-way, again and again, and starts it again: it must end with every file counted once.
+#!/usr/bin/env python3
+"""Kills a durable census half-way, again and again, and starts it again: it must end with every file counted once.
 
     census_kill.py FILE_CENSUS
-    ""
-    "
+"""
 
-    import contextlib import pathlib import sqlite3 import subprocess import sys import tempfile import time
+import contextlib
+import pathlib
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
 
-        FILES = 3000 KILLS = 3 PATIENCE_SECONDS = 60
+FILES = 3000
+KILLS = 3
+PATIENCE_SECONDS = 60
 
-                                                  def
-                                                  counted(path)
-    : ""
-      "How many files are counted, as a reader from outside sees it; 0 while there is nothing to see."
-      "" if not path.exists()
-    : return 0 try : with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
+
+def counted(path):
+    """How many files are counted, as a reader from outside sees it; 0 while there is nothing to see."""
+    if not path.exists():
+        return 0
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as db:
             return db.execute("SELECT count(bytes) FROM census").fetchone()[0]
     except sqlite3.OperationalError:
         return 0
