@@ -14,8 +14,8 @@ want_http_clients() {
     return 0
   fi
   cp "$root/tests/http/clients/package.json" "$sdk/package.json"
-  log=$logs/npm.log
   cp "$root/tests/http/clients/package-lock.json" "$sdk/package-lock.json"
+  log=$logs/npm.log
   (cd "$sdk" && npm ci --ignore-scripts --no-audit --no-fund) >"$log" 2>&1 </dev/null ||
     say "could not install the AWS SDK for JavaScript: its tests are skipped (whole output: $log)"
 }

@@ -7,7 +7,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 
 want_packages cmake ninja-build g++ libabsl-dev libfmt-dev zlib1g-dev nlohmann-json3-dev prometheus-cpp-dev catch2 python3 \
   libboost1.81-dev libssl-dev python3-botocore
-want_http_clients "$root/build/dev"
+want_http_clients "$root/build"
 
 cd "$root"
 step 'configure dev' cmake --preset dev
