@@ -43,8 +43,8 @@ struct FunctionUrlOptions {
 //   Invoke, InvokeWithResponseStream, InvokeAsync; functions, their configuration, versions, aliases, concurrency,
 //   event invoke configurations, recursion configuration, tags and function URLs; GetAccountSettings.
 //
-// A function runs on the engine's threads; where its run_on is kCaller, on the server's own, which spares two hand-offs:
-// for functions that take microseconds, as the thread's other connections wait for them.
+// A function runs on the engine's threads; where its run_on is kCaller, on the server's own, which spares two
+// hand-offs: for functions that take microseconds, as the thread's other connections wait for them.
 //
 // Everything else answers with an error that says why. Function URLs and tags live here and not in the engine: they go
 // with this object. Thread-safe, but Stop() and the destructor.
