@@ -43,7 +43,7 @@ struct In {
   int value = 0;
 };
 inline constexpr Function<In, int> kNumber{"number"};
-inline constexpr Function<std::string, Ends> kEnds{"ends"};
+[[maybe_unused]] inline constexpr Function<std::string, Ends> kEnds{"ends"};
 
 Engine Make(EngineOptions options) { return Engine::Create(std::move(options)).value(); }
 

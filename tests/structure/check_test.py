@@ -71,13 +71,13 @@ class PlantedTrees(unittest.TestCase):
         tree = {"src/observe/counters.h": '#include "queue/memory.h"\n'}
         self.finds(tree, "src/observe/counters.h:1", "sideways")
 
-    def test_the_test_kit_is_for_tests_of_the_engine_and_of_its_metrics(self):
+    def test_the_test_kit_is_for_tests_of_the_engine_and_of_what_looks_at_it(self):
         kit = {"include/runlet/testing/kit.h": "", **self.listed(" testing/kit.h")}
         include = '#include "runlet/testing/kit.h"\n'
-        for room in ("engine", "metrics"):
+        for room in ("engine", "metrics", "http"):
             self.assertEqual(self.problems({**kit, f"tests/{room}/x_test.cc": include}), [])
         self.finds({**kit, "tests/observe/x_test.cc": include}, "tests/observe/x_test.cc:1", "upward")
-        self.finds({**kit, "tests/http/x_test.cc": include}, "tests/http/x_test.cc:1", "sideways")
+        self.finds({**kit, "tests/tool/x_test.cc": include}, "tests/tool/x_test.cc:1", "sideways")
 
     def test_circle(self):
         tree = {

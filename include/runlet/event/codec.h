@@ -100,9 +100,10 @@ constexpr bool kExceptions = true;
 constexpr bool kExceptions = false;
 #endif
 
-// Runs the user's code, of result type R.
+// Runs the user's code, of result type R. A forced unwind comes as a reference to nothing, which the sanitizer must not
+// mind.
 template <typename R, bool exceptions, typename F>
-R Guarded(F f) {
+__attribute__((noinline, no_sanitize("null"))) R Guarded(F f) {
 #if defined(__cpp_exceptions)
   if constexpr (exceptions) {
     try {
