@@ -262,15 +262,16 @@ std::optional<WaitingEvent> Delivery::FindWaiting(const RequestId& id, Instant n
   return queue_.FindWaiting(id, now);
 }
 
-bool Delivery::CancelWaiting(const RequestId& id) {
+Delivery::Cancelled Delivery::Cancel(const RequestId& id) {
   RecallClaimed();
-  EventRef event = queue_.ClaimOne(id);
-  if (!event) return false;
+  EventRef event;
+  if (!queue_.Cancel(id, &event)) return Cancelled::kNothing;
+  if (!event) return Cancelled::kBeingCancelled;
   const std::uint64_t fence = event->fence;
   SlotHold slot(wiring_.slots);
   Settlement settlement = End(std::move(event), fence, Condition::kCancelled);
   Settle({&settlement, 1}, wiring_.clock.Now(), nullptr, *slot);
-  return !settlement.stale;
+  return Cancelled::kEnded;
 }
 
 bool Delivery::idle() const {

@@ -54,8 +54,10 @@ class Delivery final : public QueueListener, public CapacityListener {
   void OfferOldLetters(const FunctionEntry& entry, const std::shared_ptr<DeadLetterQueue>& sink);
   // Ends as Parked what waits, and what is still claimed; hands it to `parked`. Returns how many.
   std::size_t ParkAll(const std::function<void(const DeadLetter&)>& parked);
-  // Ends the event, if it waits, as Cancelled. False when it does not wait.
-  bool CancelWaiting(const RequestId& id);
+  enum class Cancelled { kNothing, kEnded, kBeingCancelled };
+  // Ends the event, if it waits, as Cancelled. kBeingCancelled: it is claimed, and ends so unless it succeeds. If it
+  // has not begun to run when the caller next looks at the slots, it will have been asked to stop when it does.
+  Cancelled Cancel(const RequestId& id);
   std::optional<WaitingEvent> FindWaiting(const RequestId& id, Instant now);
   WaitingEvents waiting(const FunctionEntry& entry) const { return queue_.waiting(entry); }
   // Looks for ready events of a function whose capacity has changed.

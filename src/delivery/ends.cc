@@ -59,11 +59,14 @@ Settlement Delivery::Postpone(EventRef event, std::uint64_t fence, Instant now) 
 }
 
 Settlement Delivery::End(EventRef event, std::uint64_t fence, Condition condition) {
+  if (event->cancelled && condition != Condition::kSuccess) condition = Condition::kCancelled;
   Settlement settlement;
   settlement.event = std::move(event);
   settlement.fence = fence;
   const bool leaves_nothing = condition == Condition::kSuccess || condition == Condition::kCancelled;
-  settlement.kind = leaves_nothing ? Settlement::Kind::kDone : Settlement::Kind::kDead;
+  settlement.kind = leaves_nothing                    ? Settlement::Kind::kDone
+                    : condition == Condition::kParked ? Settlement::Kind::kParked
+                                                      : Settlement::Kind::kDead;
   settlement.condition = condition;
   return settlement;
 }
@@ -235,13 +238,10 @@ std::size_t Delivery::ParkAll(const std::function<void(const DeadLetter&)>& park
                                            : queue_.ClaimLost(events, Instant::Never())) {
       SlotHold slot(wiring_.slots);
       for (std::size_t i = 0; i < claimed; ++i) {
-        Settlement settlement;
-        settlement.fence = events[i]->fence;
-        settlement.kind = Settlement::Kind::kParked;
-        settlement.condition = Condition::kParked;
-        settlement.event = std::move(events[i]);
+        const std::uint64_t fence = events[i]->fence;
+        Settlement settlement = End(std::move(events[i]), fence, Condition::kParked);
         Settle({&settlement, 1}, now, nullptr, *slot);
-        if (settlement.stale) continue;
+        if (settlement.stale || settlement.condition != Condition::kParked) continue;
         ++count;
         if (!parked) continue;
         const DeadLetter letter = ParkedEvent(settlement.event, wiring_.clock, now);

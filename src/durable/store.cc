@@ -92,6 +92,7 @@ absl::StatusOr<Known*> Store::Enter(std::string_view name, const Clock& clock) {
       scheduler_ =
           MemoryQueue({.events = kNoLimit, .bytes = kNoLimit, .dead_letters = kNoLimit, .dedup_keys = kNoLimit}, clock);
       scheduler_->Attach(&collector_);
+      shared_scheduler_.store(scheduler_.get(), std::memory_order_release);
     }
     if (const auto found = by_name_.find(name); found != by_name_.end()) {
       ++found->second->ports;
@@ -475,6 +476,8 @@ void Store::SettleInMemory(std::span<Settlement> settlements, Instant now) {
   std::vector<std::size_t> deaths;
   for (std::size_t i = 0; i < settlements.size(); ++i) {
     if (settlements[i].kind != Settlement::Kind::kDead) continue;
+    // It leaves no letter, and waits for its end.
+    if (settlements[i].event && scheduler_->IsCancelled(settlements[i].event->id)) continue;
     settlements[i].kind = Settlement::Kind::kParked;
     deaths.push_back(i);
   }
