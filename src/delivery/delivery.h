@@ -89,10 +89,14 @@ class Delivery final : public QueueListener, public CapacityListener {
   // Gives back to the queue what pumps have claimed and not begun, so that it is found there.
   void RecallClaimed() RUNLET_EXCLUDES(mu_);
   bool RecallClaimed(Lane& lane);
+  std::vector<Lane*> AllLanes() RUNLET_EXCLUDES(mu_);
+  // Where the time of an event that runs went until `now`; empty for one that does not run.
+  std::optional<TimeSplit> SpentRunning(const RequestId& id, Instant now) const;
   void PostPump(Lane& lane);
   // For events beyond what is provisioned: in the line of those who have no thread set aside. The next in the other
   // line comes once a permit has come back.
   void SpillOver(Lane& lane) RUNLET_EXCLUDES(mu_);
+  static Lane& LaneOf(const Event& event) { return *static_cast<const FunctionEntry&>(*event.function).lane; }
   Gate& GateOf(Lane& lane) {
     return wiring_.admission.IsUnreserved(lane.entry) ? shared_gate_ : lane.entry.function.lane->own_gate;
   }

@@ -185,8 +185,10 @@ bool Pump::RunEvent(EventRef event) {
   }
 
   if (event_->details != nullptr) {
-    event_->EndWait(started, event_->attempts);
-    event_->throttles = 0;
+    lane_.Note([this] {
+      event_->EndWait(started, event_->attempts);
+      event_->throttles = 0;
+    });
     spent_ = event_->details->spent;
   } else {
     spent_.reset();
@@ -248,7 +250,7 @@ TimeSplit Pump::SpentBefore() const {
 }
 
 bool Pump::EndUnrun(Condition condition) {
-  --event_->attempts;
+  lane_.Note([this] { --event_->attempts; });
   Put(Delivery::End(std::move(event_), fence_, condition));
   invoker->Unprotect(*slot, *entry);
   return true;

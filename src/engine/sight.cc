@@ -106,11 +106,9 @@ Explanation OfRunning(const Execution& x, Instant now) {
   explanation.function = x.entry->name;
   explanation.attempts = x.invocation.attempt;
   explanation.elapsed = absl::Nanoseconds(now.Since(x.Since()));
-  explanation.spent = x.SpentBefore();
-  const Instant stopping = std::clamp(x.StopAskedAt(), x.started, std::max(x.started, now));
-  explanation.state = stopping < now ? Explanation::State::kStopping : Explanation::State::kRunning;
-  explanation.spent.running += absl::Nanoseconds(stopping.Since(x.started));
-  explanation.spent.stopping += absl::Nanoseconds(now.Since(stopping));
+  explanation.spent = x.SpentUntil(now);
+  explanation.state =
+      std::max(x.StopAskedAt(), x.started) < now ? Explanation::State::kStopping : Explanation::State::kRunning;
   return explanation;
 }
 

@@ -15,6 +15,14 @@ void Execution::AskToStop(Instant now) {
   OnStopAsked();
 }
 
+TimeSplit Execution::SpentUntil(Instant now) const {
+  const Instant stopping = std::clamp(StopAskedAt(), started, std::max(started, now));
+  TimeSplit spent = SpentBefore();
+  spent.running += absl::Nanoseconds(stopping.Since(started));
+  spent.stopping += absl::Nanoseconds(now.Since(stopping));
+  return spent;
+}
+
 Instant Execution::StopAskedAt() const {
   return std::min(
       {invocation.deadline, Instant{cancelled_at.load(std::memory_order_relaxed)}, invoker->stopping_since()});
