@@ -196,12 +196,7 @@ void Delivery::OnCapacity() {
   WakeStarved(shared_gate_, Whom::kFirstWithRoom);
   if (spilled_.load(std::memory_order_seq_cst) != 0) WakeSpilled();
   if (starved_alone_.load(std::memory_order_seq_cst) == 0) return;
-  std::vector<Lane*> lanes;
-  {
-    MutexLock lock(&mu_);
-    for (const auto& lane : lanes_) lanes.push_back(lane.get());
-  }
-  for (Lane* lane : lanes) WakeStarved(lane->own_gate, Whom::kFirstWithRoom);
+  for (Lane* lane : AllLanes()) WakeStarved(lane->own_gate, Whom::kFirstWithRoom);
 }
 
 void Delivery::LeaveGate(Gate& gate) {
@@ -229,13 +224,15 @@ void Delivery::WakeStarved(Gate& gate, Whom whom) {
   if (next != nullptr) Wake(*next);
 }
 
-void Delivery::RecallClaimed() {
+std::vector<Lane*> Delivery::AllLanes() {
   std::vector<Lane*> lanes;
-  {
-    MutexLock lock(&mu_);
-    for (const auto& lane : lanes_) lanes.push_back(lane.get());
-  }
-  for (Lane* lane : lanes) {
+  MutexLock lock(&mu_);
+  for (const auto& lane : lanes_) lanes.push_back(lane.get());
+  return lanes;
+}
+
+void Delivery::RecallClaimed() {
+  for (Lane* lane : AllLanes()) {
     if (RecallClaimed(*lane)) Wake(*lane);
   }
 }
@@ -262,15 +259,16 @@ std::optional<WaitingEvent> Delivery::FindWaiting(const RequestId& id, Instant n
   return queue_.FindWaiting(id, now);
 }
 
-bool Delivery::CancelWaiting(const RequestId& id) {
+Delivery::Cancelled Delivery::Cancel(const RequestId& id) {
   RecallClaimed();
-  EventRef event = queue_.ClaimOne(id);
-  if (!event) return false;
+  EventRef event;
+  if (!queue_.Cancel(id, &event)) return Cancelled::kNothing;
+  if (!event) return Cancelled::kBeingCancelled;
   const std::uint64_t fence = event->fence;
   SlotHold slot(wiring_.slots);
   Settlement settlement = End(std::move(event), fence, Condition::kCancelled);
   Settle({&settlement, 1}, wiring_.clock.Now(), nullptr, *slot);
-  return !settlement.stale;
+  return Cancelled::kEnded;
 }
 
 bool Delivery::idle() const {

@@ -54,8 +54,10 @@ class Delivery final : public QueueListener, public CapacityListener {
   void OfferOldLetters(const FunctionEntry& entry, const std::shared_ptr<DeadLetterQueue>& sink);
   // Ends as Parked what waits, and what is still claimed; hands it to `parked`. Returns how many.
   std::size_t ParkAll(const std::function<void(const DeadLetter&)>& parked);
-  // Ends the event, if it waits, as Cancelled. False when it does not wait.
-  bool CancelWaiting(const RequestId& id);
+  enum class Cancelled { kNothing, kEnded, kBeingCancelled };
+  // Ends the event, if it waits, as Cancelled. kBeingCancelled: it is claimed, and ends so unless it succeeds. If it
+  // has not begun to run when the caller next looks at the slots, it will have been asked to stop when it does.
+  Cancelled Cancel(const RequestId& id);
   std::optional<WaitingEvent> FindWaiting(const RequestId& id, Instant now);
   WaitingEvents waiting(const FunctionEntry& entry) const { return queue_.waiting(entry); }
   // Looks for ready events of a function whose capacity has changed.
@@ -87,10 +89,14 @@ class Delivery final : public QueueListener, public CapacityListener {
   // Gives back to the queue what pumps have claimed and not begun, so that it is found there.
   void RecallClaimed() RUNLET_EXCLUDES(mu_);
   bool RecallClaimed(Lane& lane);
+  std::vector<Lane*> AllLanes() RUNLET_EXCLUDES(mu_);
+  // Where the time of an event that runs went until `now`; empty for one that does not run.
+  std::optional<TimeSplit> SpentRunning(const RequestId& id, Instant now) const;
   void PostPump(Lane& lane);
   // For events beyond what is provisioned: in the line of those who have no thread set aside. The next in the other
   // line comes once a permit has come back.
   void SpillOver(Lane& lane) RUNLET_EXCLUDES(mu_);
+  static Lane& LaneOf(const Event& event) { return *static_cast<const FunctionEntry&>(*event.function).lane; }
   Gate& GateOf(Lane& lane) {
     return wiring_.admission.IsUnreserved(lane.entry) ? shared_gate_ : lane.entry.function.lane->own_gate;
   }

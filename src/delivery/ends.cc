@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "base/host_call.h"
@@ -17,7 +18,9 @@ namespace {
 
 constexpr std::int64_t kPostponedNs = 1'000'000'000;
 
-DeadLetter ParkedEvent(const EventRef& event, const Clock& clock, Instant now) {
+// `running`: where its time went, if it runs.
+DeadLetter ParkedEvent(const EventRef& event, const std::optional<TimeSplit>& running, const Clock& clock,
+                       Instant now) {
   DeadLetter letter;
   letter.request_id = event->id;
   letter.function = event->function->name;
@@ -26,7 +29,7 @@ DeadLetter ParkedEvent(const EventRef& event, const Clock& clock, Instant now) {
   letter.errors = event->ErrorList();
   letter.died_at = clock.Calendar();
   letter.accepted_at = letter.died_at - absl::Nanoseconds(now.Since(event->accepted));
-  letter.spent = event->SpentWaiting(now, event->attempts + 1);
+  letter.spent = running.has_value() ? *running : event->SpentWaiting(now, event->attempts + 1);
   letter.event = event;
   return letter;
 }
@@ -43,7 +46,7 @@ bool Delivery::RetryMayBegin(const Event& event, Instant now) {
 }
 
 Settlement Delivery::Postpone(EventRef event, std::uint64_t fence, Instant now) {
-  event->EndWait(now, event->attempts);
+  LaneOf(*event).Note([&] { event->EndWait(now, event->attempts); });
   Settlement settlement;
   settlement.fence = fence;
   settlement.kind = Settlement::Kind::kThrottled;
@@ -59,11 +62,14 @@ Settlement Delivery::Postpone(EventRef event, std::uint64_t fence, Instant now) 
 }
 
 Settlement Delivery::End(EventRef event, std::uint64_t fence, Condition condition) {
+  if (event->cancelled && condition != Condition::kSuccess) condition = Condition::kCancelled;
   Settlement settlement;
   settlement.event = std::move(event);
   settlement.fence = fence;
   const bool leaves_nothing = condition == Condition::kSuccess || condition == Condition::kCancelled;
-  settlement.kind = leaves_nothing ? Settlement::Kind::kDone : Settlement::Kind::kDead;
+  settlement.kind = leaves_nothing                    ? Settlement::Kind::kDone
+                    : condition == Condition::kParked ? Settlement::Kind::kParked
+                                                      : Settlement::Kind::kDead;
   settlement.condition = condition;
   return settlement;
 }
@@ -78,9 +84,12 @@ Settlement Delivery::Decide(EventRef event, std::uint64_t fence, const Code& cod
   const EventInvokeConfig& config = code.config.event_invoke;
   const std::optional<FunctionError> error = FunctionErrorOf(status);
   const Instant now = attempt.ended;
-  event->EndAttempt(attempt.started, attempt.asked_to_stop, now);
-  event->details->errors.Add(
-      {event->attempts, wiring_.clock.Calendar(), error.value_or(FunctionError{}), std::string(code.version)});
+  AttemptError failed{event->attempts, wiring_.clock.Calendar(), error.value_or(FunctionError{}),
+                      std::string(code.version)};
+  LaneOf(*event).Note([&] {
+    event->EndAttempt(attempt.started, attempt.asked_to_stop, now);
+    event->details->errors.Add(std::move(failed));
+  });
   if (attempt.cancelled && !RUNLET_PLANTED("cancelled-retried"))
     return End(std::move(event), fence, Condition::kCancelled);
   if (IsPermanent(status)) return End(std::move(event), fence, Condition::kNotRetryable);
@@ -134,7 +143,7 @@ bool Delivery::TakesUpLoop(const Event& event, const Destination& destination) c
 
 Delivery::Ending Delivery::EndingOf(const Settlement& settlement, Instant now, const EventInvokeConfig* sinks) {
   Event& event = *settlement.event;
-  if (settlement.kind == Settlement::Kind::kDead) event.EndWait(now, event.attempts + 1);
+  if (settlement.kind == Settlement::Kind::kDead) LaneOf(event).Note([&] { event.EndWait(now, event.attempts + 1); });
   Ending ending{&settlement, static_cast<const FunctionEntry*>(event.function),
                 About(event, Activity::Kind::kEnded, now), nullptr};
   ending.activity.condition = settlement.condition;
@@ -224,27 +233,37 @@ void Delivery::OfferOldLetters(const FunctionEntry& entry, const std::shared_ptr
   }
 }
 
+std::optional<TimeSplit> Delivery::SpentRunning(const RequestId& id, Instant now) const {
+  std::optional<TimeSplit> spent;
+  wiring_.slots.Look([&](const Slot& slot, Watched& run) {
+    const auto& x = static_cast<const Execution&>(run);
+    if (x.invocation.request_id == id && !slot.taken_away()) spent = x.SpentUntil(now);
+  });
+  return spent;
+}
+
 std::size_t Delivery::ParkAll(const std::function<void(const DeadLetter&)>& parked) {
   std::size_t count = 0;
   std::array<EventRef, Batch::kMax> events;
   const Instant now = wiring_.clock.Now();
   RecallClaimed();
+  // Runs that go on have lost their events, and leave them as they are from here on.
+  for (Lane* lane : AllLanes()) lane->Close();
   for (const bool waiting : {true, false}) {
     while (const std::size_t claimed = waiting
                                            ? queue_.ClaimExpired(events, now, !RUNLET_PLANTED("drain-forgets-waiting"))
                                            : queue_.ClaimLost(events, Instant::Never())) {
       SlotHold slot(wiring_.slots);
       for (std::size_t i = 0; i < claimed; ++i) {
-        Settlement settlement;
-        settlement.fence = events[i]->fence;
-        settlement.kind = Settlement::Kind::kParked;
-        settlement.condition = Condition::kParked;
-        settlement.event = std::move(events[i]);
+        const std::uint64_t fence = events[i]->fence;
+        Settlement settlement = End(std::move(events[i]), fence, Condition::kParked);
         Settle({&settlement, 1}, now, nullptr, *slot);
-        if (settlement.stale) continue;
+        if (settlement.stale || settlement.condition != Condition::kParked) continue;
         ++count;
         if (!parked) continue;
-        const DeadLetter letter = ParkedEvent(settlement.event, wiring_.clock, now);
+        const EventRef& event = settlement.event;
+        const std::optional<TimeSplit> running = waiting ? std::nullopt : SpentRunning(event->id, now);
+        const DeadLetter letter = ParkedEvent(event, running, wiring_.clock, now);
         // Whatever it throws, nobody is left to be told, and the next event has its turn.
         CallHost([&] { parked(letter); }, [] {});
       }

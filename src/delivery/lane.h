@@ -40,7 +40,19 @@ class Lane {
   bool spilled = false;
   Gate own_gate;  // of a function itself, for all that share its reserved concurrency while it has any
 
+  // Writes what a claimed event keeps of its life; not once a drain has closed the lane, and reads it.
+  template <typename F>
+  void Note(F write) RUNLET_EXCLUDES(mu) {
+    MutexLock lock(&mu);
+    if (!closed) write();
+  }
+  void Close() RUNLET_EXCLUDES(mu) {
+    MutexLock lock(&mu);
+    closed = true;
+  }
+
   Mutex mu;
+  bool closed RUNLET_GUARDED_BY(mu) = false;
   std::vector<Pump*> pumps RUNLET_GUARDED_BY(mu);  // running, with batches that others may take from
 };
 

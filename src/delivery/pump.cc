@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/asymmetric_fence.h"
 #include "base/planted.h"
 #include "event/any_value.h"
 
@@ -184,8 +185,10 @@ bool Pump::RunEvent(EventRef event) {
   }
 
   if (event_->details != nullptr) {
-    event_->EndWait(started, event_->attempts);
-    event_->throttles = 0;
+    lane_.Note([this] {
+      event_->EndWait(started, event_->attempts);
+      event_->throttles = 0;
+    });
     spent_ = event_->details->spent;
   } else {
     spent_.reset();
@@ -206,6 +209,10 @@ bool Pump::RunEvent(EventRef event) {
     delivery_.queue_.Extend({&event_, 1}, kLeaseWithoutEnd);
   }
   invoker->Begin(*this);
+  // Whoever has cancelled it since it was claimed has either seen the run, or is seen here.
+  LightFence();
+  if (delivery_.queue_.IsCancelled(invocation.request_id)) [[unlikely]]
+    AskToStop(started);
   // The event may be another turn's from here on.
   meter->AddAsyncAge(RUNLET_PLANTED("age-forgotten") ? 0 : started.Since(accepted_));
   if (invocation.attempt > 1) meter->retries.Add(1);
@@ -243,7 +250,7 @@ TimeSplit Pump::SpentBefore() const {
 }
 
 bool Pump::EndUnrun(Condition condition) {
-  --event_->attempts;
+  lane_.Note([this] { --event_->attempts; });
   Put(Delivery::End(std::move(event_), fence_, condition));
   invoker->Unprotect(*slot, *entry);
   return true;

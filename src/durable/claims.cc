@@ -165,6 +165,8 @@ void Store::SettleInMemory(std::span<Settlement> settlements, Instant now) {
   std::vector<std::size_t> deaths;
   for (std::size_t i = 0; i < settlements.size(); ++i) {
     if (settlements[i].kind != Settlement::Kind::kDead) continue;
+    // It leaves no letter, and waits for its end.
+    if (settlements[i].event && scheduler_->IsCancelled(settlements[i].event->id)) continue;
     settlements[i].kind = Settlement::Kind::kParked;
     deaths.push_back(i);
   }

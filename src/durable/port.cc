@@ -215,18 +215,25 @@ std::size_t Port::ClaimExpired(std::span<EventRef> out, Instant now, bool everyt
   return Adopt(out.first(claimed), now);
 }
 
-EventRef Port::ClaimOne(const RequestId& id) {
-  if (store_->forked()) return {};
+bool Port::Cancel(const RequestId& id, EventRef* waiting) {
+  *waiting = EventRef();
+  if (store_->forked()) return false;
   const Instant now = clock_.Now();
   store_->LoadAll(now, wall());
-  EventRef found;
+  bool found = false;
+  bool waits = false;
   const std::size_t claimed = store_->ClaimBy(
       [&](EventQueue& queue, std::span<EventRef> to) -> std::size_t {
-        to[0] = queue.ClaimOne(id);
-        return to[0] ? 1 : 0;
+        found = queue.Cancel(id, &to[0]);
+        waits = static_cast<bool>(to[0]);
+        return waits ? 1 : 0;
       },
-      {&found, 1});
-  return Adopt({&found, claimed}, now) == 1 ? std::move(found) : EventRef();
+      {waiting, 1});
+  if (!waits) return found;
+  // One that waits for a function of another engine goes back.
+  if (Adopt({waiting, claimed}, now) == 1) return true;
+  *waiting = EventRef();
+  return false;
 }
 
 std::optional<WaitingEvent> Port::FindWaiting(const RequestId& id, Instant now) const {

@@ -35,7 +35,8 @@ class Port final : public Queue, private Audience {
   void Settle(std::span<Settlement> settlements, Instant now) override;
   Instant Advance(Instant now) override;
   std::size_t ClaimExpired(std::span<EventRef> out, Instant now, bool everything) override;
-  EventRef ClaimOne(const RequestId& id) override;
+  bool Cancel(const RequestId& id, EventRef* waiting) override;
+  bool IsCancelled(const RequestId& id) const override { return store_->IsCancelled(id); }
   std::optional<WaitingEvent> FindWaiting(const RequestId& id, Instant now) const override;
   std::size_t ClaimWaiting(const FunctionIdentity& function, std::span<EventRef> out) override;
   std::size_t ClaimLost(std::span<EventRef> out, Instant now) override;

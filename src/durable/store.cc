@@ -82,6 +82,7 @@ absl::StatusOr<Known*> Store::Enter(std::string_view name, const Clock& clock) {
       scheduler_ =
           MemoryQueue({.events = kNoLimit, .bytes = kNoLimit, .dead_letters = kNoLimit, .dedup_keys = kNoLimit}, clock);
       scheduler_->Attach(&collector_);
+      shared_scheduler_.store(scheduler_.get(), std::memory_order_release);
     }
     if (const auto found = by_name_.find(name); found != by_name_.end()) {
       ++found->second->ports;

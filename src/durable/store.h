@@ -93,6 +93,10 @@ class Store {
   using ClaimVerb = std::function<std::size_t(EventQueue& scheduler, std::span<EventRef> out)>;
   std::size_t ClaimBy(const ClaimVerb& verb, std::span<EventRef> out) RUNLET_EXCLUDES(mu_);
   std::optional<WaitingEvent> FindWaiting(const RequestId& id, Instant now) const RUNLET_EXCLUDES(mu_);
+  bool IsCancelled(const RequestId& id) const {
+    const EventQueue* const scheduler = shared_scheduler_.load(std::memory_order_acquire);
+    return scheduler != nullptr && scheduler->IsCancelled(id);
+  }
   // Brings the next events into memory, unless `wanted` are ready for the function.
   void LoadSome(const Known& known, std::size_t wanted, Instant now, WallClock wall) RUNLET_EXCLUDES(mu_);
   // Brings all events into memory.
@@ -203,6 +207,7 @@ class Store {
   CondVar untold_;
   std::vector<Audience*> audiences_ RUNLET_GUARDED_BY(mu_);
   std::unique_ptr<EventQueue> scheduler_ RUNLET_GUARDED_BY(mu_);  // once an engine's clock is known
+  std::atomic<const EventQueue*> shared_scheduler_{nullptr};      // the same, for who asks without the lock
   News news_ RUNLET_GUARDED_BY(mu_);
   std::vector<std::unique_ptr<Known>> functions_ RUNLET_GUARDED_BY(mu_);  // by index
   std::map<std::string, Known*, std::less<>> by_name_ RUNLET_GUARDED_BY(mu_);

@@ -7,22 +7,21 @@
 namespace runlet {
 
 absl::Status EngineCore::Cancel(const RequestId& id) {
-  if (delivery_.CancelWaiting(id)) return absl::OkStatus();
-  const std::int64_t now = clock_.Now().ns;
+  const Delivery::Cancelled event = delivery_.Cancel(id);
+  if (event == Delivery::Cancelled::kEnded) return absl::OkStatus();
+  const Instant now = clock_.Now();
   const std::atomic<std::uint32_t>* stopped = nullptr;
   slots_.Look([&](Slot& slot, Watched& run) {
     auto& x = static_cast<Execution&>(run);
     if (x.invocation.request_id != id || slot.taken_away()) return;
-    x.cancelled_at.store(now, std::memory_order_relaxed);
-    x.cancelled.store(true, std::memory_order_relaxed);
-    slot.stop().store(static_cast<std::uint32_t>(StopReason::kCaller), std::memory_order_seq_cst);
+    x.AskToStop(now);
     stopped = &slot.stop();
-    x.OnStopAsked();
   });
-  if (stopped == nullptr) {
+  if (stopped != nullptr) {
+    executor_.Unblock(stopped);
+  } else if (event == Delivery::Cancelled::kNothing) {
     return absl::NotFoundError(fmt::format("no event or call {} waits or runs", id.ToString()));
   }
-  executor_.Unblock(stopped);
   return absl::OkStatus();
 }
 
@@ -107,11 +106,9 @@ Explanation OfRunning(const Execution& x, Instant now) {
   explanation.function = x.entry->name;
   explanation.attempts = x.invocation.attempt;
   explanation.elapsed = absl::Nanoseconds(now.Since(x.Since()));
-  explanation.spent = x.SpentBefore();
-  const Instant stopping = std::clamp(x.StopAskedAt(), x.started, std::max(x.started, now));
-  explanation.state = stopping < now ? Explanation::State::kStopping : Explanation::State::kRunning;
-  explanation.spent.running += absl::Nanoseconds(stopping.Since(x.started));
-  explanation.spent.stopping += absl::Nanoseconds(now.Since(stopping));
+  explanation.spent = x.SpentUntil(now);
+  explanation.state =
+      std::max(x.StopAskedAt(), x.started) < now ? Explanation::State::kStopping : Explanation::State::kRunning;
   return explanation;
 }
 

@@ -33,8 +33,12 @@ class Execution : public Watched {
   // attempt began.
   virtual Instant Since() const { return started; }
   virtual TimeSplit SpentBefore() const { return {}; }
+  // ... and until `now`, in the attempt.
+  TimeSplit SpentUntil(Instant now) const;
   // The handler has been asked to stop, and may be waiting for something else. Called while others look: must be short.
   virtual void OnStopAsked() {}
+  // For Engine::Cancel. Whoever the handler waits for is not told.
+  void AskToStop(Instant now);
   // When the handler was asked to stop, or will be.
   Instant StopAskedAt() const;
 

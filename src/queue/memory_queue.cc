@@ -19,6 +19,7 @@
 #include "base/planted.h"
 #include "base/timer_wheel.h"
 #include "event/status_marks.h"
+#include "queue/claims.h"
 #include "queue/dead_letters.h"
 #include "queue/event_list.h"
 #include "queue/shortage.h"
@@ -134,7 +135,8 @@ class InMemory final : public EventQueue {
   void Settle(std::span<Settlement> settlements, Instant now) override;
   Instant Advance(Instant now) override;
   std::size_t ClaimExpired(std::span<EventRef> out, Instant now, bool everything) override;
-  EventRef ClaimOne(const RequestId& id) override;
+  bool Cancel(const RequestId& id, EventRef* waiting) override;
+  bool IsCancelled(const RequestId& id) const override;
   std::optional<WaitingEvent> FindWaiting(const RequestId& id, Instant now) const override;
   std::size_t ClaimWaiting(const FunctionIdentity& function, std::span<EventRef> out) override;
   std::size_t ClaimLost(std::span<EventRef> out, Instant now) override;
@@ -174,6 +176,7 @@ class InMemory final : public EventQueue {
     if (due < next_due_) next_due_ = news->due = due;
   }
 
+  std::size_t Live() const RUNLET_REQUIRES(mu_) { return ready_ + delayed_ + expired_ + running_; }
   Shortage ShortageFor(std::size_t events, std::size_t bytes) const RUNLET_REQUIRES(mu_);
   // ... of new events, which also need a place among the dead and for their keys.
   Shortage ShortageFor(std::span<const EventRef> events, std::size_t bytes) const RUNLET_REQUIRES(mu_);
@@ -220,6 +223,7 @@ class InMemory final : public EventQueue {
   std::vector<std::unique_ptr<Lane>> lanes_ RUNLET_GUARDED_BY(mu_);  // by FunctionIdentity::index
   std::vector<Lane*> expired_lanes_ RUNLET_GUARDED_BY(mu_);          // with room for every lane
   EventList lost_ RUNLET_GUARDED_BY(mu_);
+  Claims claims_;                                               // guarded by mu_, all but may_be_cancelled()
   Instant next_due_ RUNLET_GUARDED_BY(mu_) = Instant::Never();  // when the listener will come
   std::uint64_t call_ RUNLET_GUARDED_BY(mu_) = 0;
   std::uint64_t fences_ RUNLET_GUARDED_BY(mu_) = 0;
@@ -280,6 +284,7 @@ absl::Status InMemory::Put(std::span<EventRef> events, Instant now) {
       news = StartNews();
       // What can fail for lack of memory, before anything has changed.
       for (const EventRef& event : events) NeedLane(event->function);
+      claims_.Reserve(Live() + events.size());
       for (EventRef& event : events) {
         if (!dedup_keys_.Known(*event)) Accept(std::move(event), now, &news);
       }
@@ -290,7 +295,7 @@ absl::Status InMemory::Put(std::span<EventRef> events, Instant now) {
 }
 
 Shortage InMemory::ShortageFor(std::size_t events, std::size_t bytes) const {
-  const std::size_t live = ready_ + delayed_ + expired_ + running_;
+  const std::size_t live = Live();
   // `live` and `bytes_` never exceed their limits: these differences do not wrap.
   if (events > options_.events - live) return {Shortage::Of::kEvents, live, options_.events, events};
   if (bytes > options_.bytes - bytes_) return {Shortage::Of::kBytes, bytes_, options_.bytes, bytes};
@@ -323,7 +328,10 @@ void InMemory::Accept(EventRef event, Instant now, News* news) {
 }
 
 void InMemory::MakeWait(Lane* lane, Event* event, Instant now, News* news) {
-  if (const Instant wake = std::min(event->not_before, event->expires); wake > now) {
+  if (event->cancelled) {
+    SetAside(lane, event);
+    TellDue(now, news);
+  } else if (const Instant wake = std::min(event->not_before, event->expires); wake > now) {
     Delay(lane, event, wake, news);
   } else {
     AppendReady(lane, event, news);
@@ -396,6 +404,16 @@ void InMemory::SettleOne(Settlement* settlement, Instant now, absl::Time calenda
   event->fence = 0;
   EndLease(event);
   --running_;
+  const bool ends = settlement->kind == Settlement::Kind::kDone || settlement->kind == Settlement::Kind::kParked;
+  if (claims_.End(event->claim) && !ends) [[unlikely]] {
+    const bool unrun =
+        settlement->kind == Settlement::Kind::kThrottled || settlement->kind == Settlement::Kind::kRelease;
+    if (unrun) event->attempts -= counted;
+    event->cancelled = true;
+    settlement->stale = true;
+    MakeWait(LaneOf(event), EventRef(settlement->event).Release(), now, news);
+    return;
+  }
   switch (settlement->kind) {
     case Settlement::Kind::kThrottled:
       event->attempts -= counted;
@@ -493,10 +511,20 @@ Event* InMemory::FindEvent(const RequestId& id) const {
   return nullptr;
 }
 
-EventRef InMemory::ClaimOne(const RequestId& id) {
+bool InMemory::Cancel(const RequestId& id, EventRef* waiting) {
+  *waiting = EventRef();
   MutexLock lock(&mu_);
   Event* const event = FindEvent(id);
-  return event == nullptr ? EventRef() : HandOut(LaneOf(event), event, false);
+  if (event == nullptr) return claims_.Cancel(id);
+  *waiting = HandOut(LaneOf(event), event, false);
+  return true;
+}
+
+bool InMemory::IsCancelled(const RequestId& id) const {
+  if (!claims_.may_be_cancelled()) [[likely]]
+    return false;
+  MutexLock lock(&mu_);
+  return claims_.IsCancelled(id);
 }
 
 std::optional<WaitingEvent> InMemory::FindWaiting(const RequestId& id, Instant now) const {
@@ -539,6 +567,7 @@ absl::Status InMemory::Redrive(const RequestId& id, EventRef fresh, Instant now)
     if (found && shortage.of == Shortage::Of::kNothing) {
       news = StartNews();
       NeedLane(fresh->function);
+      claims_.Reserve(Live() + 1);
       dead = dead_.Remove(id);
       Accept(std::move(fresh), now, &news);
     }
@@ -653,6 +682,7 @@ EventRef InMemory::HandOut(Lane* lane, Event* event, bool counts) {
   Unlink(lane, event);
   event->fence = NextFence(counts);
   if (counts) ++event->attempts;
+  event->claim = claims_.Begin(event->id);
   ++running_;
   return EventRef::Adopt(event);
 }

@@ -258,7 +258,47 @@ TEST_CASE("a handler that hangs is abandoned at the hard end, its event parked a
     REQUIRE(p.parked.size() == 1);
     CHECK(p.parked[0].Bytes().value() == "stuck");
     CHECK(p.parked[0].attempts == 1);
+    CHECK(p.parked[0].spent.queued == absl::ZeroDuration());
+    CHECK(p.parked[0].spent.running == absl::Seconds(3));
+    CHECK(p.parked[0].spent.stopping == absl::Seconds(3));
     CHECK(p.AddsUp());
+  }
+}
+
+TEST_CASE("an attempt that fails while its event is being parked changes nothing of it") {
+  // Ordered by nothing but chance, as a data race would be.
+  struct Gates {
+    std::atomic<int> attempts{0};
+    std::atomic<bool> open{false};
+  };
+  for (int round = 0; round < 20; ++round) {
+    INFO("round " << round);
+    const auto gates = std::make_shared<Gates>();
+    std::vector<DeadLetter> parked;
+    Engine engine = *Engine::Create({.on_parked = [&](const DeadLetter& letter) {
+      gates->open.store(true, std::memory_order_relaxed);
+      parked.push_back(letter);
+    }});
+    const auto fail = [gates](std::string_view) -> absl::Status {
+      if (gates->attempts.fetch_add(1, std::memory_order_relaxed) == 0) return absl::UnavailableError("first");
+      while (!gates->open.load(std::memory_order_relaxed)) std::this_thread::yield();
+      return absl::UnavailableError("second");
+    };
+    FunctionConfig config{.on_overrun = OnOverrun::kWait};
+    config.event_invoke.retry_policy = RetryPolicy::Fixed(absl::ZeroDuration());
+    REQUIRE(engine.Register("fail", fail, config).ok());
+    REQUIRE(engine.Register("later", Nothing).ok());
+    REQUIRE(engine.Post("fail", "{}").ok());
+    REQUIRE(engine.Post("later", "{}", {.delay = absl::Hours(1)}).ok());
+    while (gates->attempts.load(std::memory_order_relaxed) < 2) std::this_thread::yield();
+    engine.Drain(absl::ZeroDuration(), absl::ZeroDuration());
+    // It may have ended first: then what was parked, if anything, was its wait for the third.
+    for (const DeadLetter& letter : parked) {
+      CHECK(letter.spent.total() == letter.died_at - letter.accepted_at);
+      if (letter.function != "fail") continue;
+      CHECK(letter.attempts == 2);
+      CHECK(letter.errors.size() <= 2);
+    }
   }
 }
 

@@ -1,4 +1,6 @@
 // Cancel, Inspect and Explain: what one can see of events and calls, and do about them.
+#include <atomic>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +12,21 @@
 #include "tests/catch.h"
 
 namespace runlet {
+
+// Where its codec is, a test may be.
+struct Probe {
+  static inline std::function<void()> on_encode;
+};
+
+template <>
+struct Codec<Probe> {
+  static absl::StatusOr<std::string> Encode(const Probe&) {
+    if (Probe::on_encode) Probe::on_encode();
+    return "probe";
+  }
+  static absl::StatusOr<Probe> Decode(std::string_view) { return Probe(); }
+};
+
 namespace {
 
 using testing::Simulation;
@@ -110,6 +127,161 @@ TEST_CASE("who waits for what is cancelled is let go, and who is unknown is name
   const absl::Status status = sim.engine().Cancel(nobody);
   CHECK(status.code() == absl::StatusCode::kNotFound);
   CHECK(status.message().find(nobody.ToString()) != std::string::npos);
+}
+
+// Cancels an event at the first sight of one kind.
+class CancelsAt final : public Observer {
+ public:
+  explicit CancelsAt(Activity::Kind kind) : kind_(kind) {}
+  void OnActivity(const Activity& activity) override {
+    if (activity.kind == Activity::Kind::kEnded) ends.push_back(activity.condition);
+    if (activity.kind == kind_ && !answer.has_value()) answer = engine->Cancel(activity.request_id);
+  }
+
+  Engine* engine = nullptr;
+  std::optional<absl::Status> answer;
+  std::vector<Condition> ends;
+
+ private:
+  const Activity::Kind kind_;
+};
+
+TEST_CASE("an event is cancelled at every moment between its attempts") {
+  using Kind = Activity::Kind;
+  for (const Kind kind : {Kind::kAccepted, Kind::kStarted, Kind::kFailed, Kind::kRetryScheduled}) {
+    for (const int retries : {0, 2}) {
+      if (kind == Kind::kRetryScheduled && retries == 0) continue;
+      INFO("kind " << static_cast<int>(kind) << ", retries " << retries);
+      CancelsAt observer(kind);
+      Simulation sim({.engine = {.observer = &observer}});
+      observer.engine = &sim.engine();
+      REQUIRE(sim.engine().Register("f", Fail, {.event_invoke = {.maximum_retry_attempts = retries}}).ok());
+      REQUIRE(sim.engine().Post("f", "{}").ok());
+      sim.RunUntilIdle();
+      REQUIRE(observer.answer.has_value());
+      CHECK(observer.answer->ok());
+      CHECK(observer.ends == std::vector{Condition::kCancelled});
+      CHECK(sim.Elapsed() == absl::ZeroDuration());
+      CHECK(sim.DeadLetters().empty());
+      CHECK(sim.engine().queue_stats().ended == 1);
+    }
+  }
+}
+
+TEST_CASE("an event is cancelled while it is being turned away, or put off for want of a retry budget") {
+  for (const bool budget : {false, true}) {
+    CancelsAt observer(Activity::Kind::kThrottled);
+    EngineOptions options{.concurrency = 1, .observer = &observer};
+    if (budget) options.retry_budget = RetryBudget{.share = 0, .per_second = 0.001};
+    Simulation sim({.engine = std::move(options)});
+    observer.engine = &sim.engine();
+    const RetryPolicy at_once = RetryPolicy::Fixed(absl::ZeroDuration());
+    REQUIRE(sim.engine()
+                .Register("f", Fail, {.event_invoke = {.maximum_retry_attempts = 20, .retry_policy = at_once}})
+                .ok());
+    REQUIRE(sim.engine().Register("sleep", SleepOn).ok());
+    std::optional<Future<std::string>> call;
+    if (!budget) call = sim.engine().Start("sleep", "{}");
+    REQUIRE(sim.engine().Post("f", "{}").ok());
+    sim.RunUntilIdle();
+    REQUIRE(observer.answer.has_value());
+    CHECK(observer.answer->ok());
+    CHECK(observer.ends == std::vector{Condition::kCancelled});
+    CHECK(sim.DeadLetters().empty());
+  }
+}
+
+TEST_CASE("an event that has been claimed and has not begun is asked to stop as it begins") {
+  static constexpr Function<Probe> typed{"f"};
+  Simulation sim;
+  Engine& engine = sim.engine();
+  REQUIRE(engine.Register(typed, [](const Probe&) {}).ok());
+  const RequestId id = engine.Post(typed, Probe(), {.delay = absl::Seconds(1)}).value();
+  StopReason seen = StopReason::kNone;
+  const auto run = [&](std::string_view, Context& ctx) -> absl::Status {
+    seen = ctx.stop_reason();
+    return absl::UnavailableError("down");
+  };
+  REQUIRE(engine.Replace("f", run).ok());
+  std::optional<absl::Status> answer;
+  Probe::on_encode = [&] { answer = engine.Cancel(id); };
+  sim.RunUntilIdle();
+  Probe::on_encode = nullptr;
+  REQUIRE(answer.has_value());
+  CHECK(answer->ok());
+  CHECK(seen == StopReason::kCaller);
+  const auto ends = sim.Ledger().Of(Activity::Kind::kEnded, "f");
+  REQUIRE(ends.size() == 1);
+  CHECK(ends[0].condition == Condition::kCancelled);
+}
+
+TEST_CASE("an event that succeeds has succeeded, whatever it was told between its run and its end") {
+  CancelsAt observer(Activity::Kind::kSucceeded);
+  Simulation sim({.engine = {.observer = &observer}});
+  observer.engine = &sim.engine();
+  REQUIRE(sim.engine().Register("f", [](std::string_view) {}).ok());
+  REQUIRE(sim.engine().Post("f", "{}").ok());
+  REQUIRE(sim.engine().Post("f", "{}").ok());
+  sim.RunUntilIdle();
+  CHECK(observer.ends == std::vector{Condition::kSuccess, Condition::kSuccess});
+}
+
+TEST_CASE("an event that was cancelled between its attempts is not parked") {
+  int parked = 0;
+  CancelsAt observer(Activity::Kind::kRetryScheduled);
+  Simulation sim({.engine = {.on_parked = [&](const DeadLetter&) { ++parked; }, .observer = &observer}});
+  Engine& engine = sim.engine();
+  observer.engine = &engine;
+  const auto fail_slowly = [](std::string_view, Context& ctx) -> absl::Status {
+    ctx.Sleep(absl::Seconds(1));
+    return absl::UnavailableError("down");
+  };
+  REQUIRE(engine.Register("f", fail_slowly).ok());
+  REQUIRE(engine.Post("f", "{}").ok());
+  sim.AdvanceBy(absl::Milliseconds(500));
+  const DrainReport report = engine.Drain(absl::ZeroDuration(), absl::Seconds(10));
+  CHECK(parked == 0);
+  CHECK(report.parked == 0);
+  CHECK(observer.ends == std::vector{Condition::kCancelled});
+}
+
+TEST_CASE("between threads, an event that lives is never said to be unknown") {
+  std::atomic<int> cancelled{0};
+  class Counts final : public Observer {
+   public:
+    explicit Counts(std::atomic<int>& counted) : cancelled_(counted) {}
+    void OnActivity(const Activity& activity) override {
+      if (activity.kind == Activity::Kind::kEnded && activity.condition == Condition::kCancelled) ++cancelled_;
+    }
+
+   private:
+    std::atomic<int>& cancelled_;
+  } observer(cancelled);
+  Engine engine = Engine::Create({.observer = &observer}).value();
+  std::atomic<int> runs{0};
+  const auto fail = [&](std::string_view) -> absl::Status {
+    runs.fetch_add(1, std::memory_order_relaxed);
+    return absl::UnavailableError("down");
+  };
+  REQUIRE(engine
+              .Register("f", fail,
+                        {.event_invoke = {.maximum_retry_attempts = 1000,
+                                          .retry_policy = RetryPolicy::Fixed(absl::ZeroDuration())}})
+              .ok());
+  int taken = 0;
+  for (int i = 0; i < 200; ++i) {
+    INFO("event " << i);
+    runs.store(0, std::memory_order_relaxed);
+    const RequestId id = engine.Post("f", "{}").value();
+    while (runs.load(std::memory_order_relaxed) < 1 + i) {
+    }
+    const bool found = engine.Cancel(id).ok();
+    REQUIRE(engine.WaitIdle().ok());
+    taken += found ? 1 : 0;
+    CHECK(found != engine.dead_letters().Get(id).has_value());
+    engine.dead_letters().Purge();
+  }
+  CHECK(cancelled == taken);
 }
 
 // ---- Inspect ----

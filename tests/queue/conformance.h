@@ -762,16 +762,79 @@ TEST_CASE("one waiting event is claimed by its id, whatever it waits for") {
   const std::vector<EventRef> claimed = t.Claim(t.a, 1);
   REQUIRE(t.Settle(Kind::kRetry, claimed[0], t.In(10)));
   for (const int n : {2, 1}) {
-    EventRef event = t.queue->ClaimOne(Id(n));
+    EventRef event;
+    REQUIRE(t.queue->Cancel(Id(n), &event));
     REQUIRE(event);
     CHECK(event->id == Id(n));
     CHECK(event->attempts == (n == 1 ? 1 : 0));
-    CHECK(!t.queue->ClaimOne(Id(n)));  // it is claimed
     REQUIRE(t.Settle(Kind::kDone, event));
+    CHECK(!t.queue->Cancel(Id(n), &event));
+    CHECK(!event);
   }
-  CHECK(!t.queue->ClaimOne(Id(99)));
+  EventRef event;
+  CHECK(!t.queue->Cancel(Id(99), &event));
+  CHECK(!t.queue->Cancel(RequestId(), &event));
   CHECK(Numbers(t.Claim(t.a)) == Ints{3});
-  CHECK(!t.queue->ClaimOne(Id(3)));  // it runs
+}
+
+TEST_CASE("an event that is cancelled while it is claimed waits for nothing but its end") {
+  for (const Kind kind : {Kind::kRetry, Kind::kThrottled, Kind::kRelease, Kind::kDead}) {
+    INFO("kind " << static_cast<int>(kind));
+    AnyQueueTest t;
+    REQUIRE(t.PutAll(t.a, 1, 2).ok());
+    const std::vector<EventRef> claimed = t.Claim(t.a);
+    EventRef event;
+    CHECK(!t.queue->IsCancelled(Id(1)));
+    CHECK(t.queue->Cancel(Id(1), &event));
+    CHECK(t.queue->Cancel(Id(1), &event));
+    CHECK(!event);
+    CHECK(t.queue->IsCancelled(Id(1)));
+    CHECK(!t.queue->IsCancelled(Id(2)));
+    t.listener.Forget();
+    CHECK(!t.Settle(kind, claimed[0], t.In(10)));
+    CHECK(t.listener.due == QueueTest::Instants{t.now()});
+    CHECK(!t.queue->IsCancelled(Id(1)));
+    CHECK(t.Settle(kind, claimed[1], t.In(10)));
+    CHECK(t.queue->FindWaiting(Id(1), t.now()).has_value());
+
+    const std::vector<EventRef> ending = t.ClaimExpired();
+    REQUIRE(Numbers(ending) == Ints{1});
+    CHECK(ending[0]->cancelled);
+    CHECK(ending[0]->attempts == (kind == Kind::kRetry || kind == Kind::kDead ? 1 : 0));
+    CHECK(t.Settle(Kind::kDone, ending[0]));
+    CHECK(!t.queue->GetDead(Id(1)).has_value());
+    CHECK(!t.queue->Cancel(Id(1), &event));
+    CHECK(t.queue->stats().running == 0);
+    CHECK(t.queue->stats().ended == (kind == Kind::kDead ? 2 : 1));
+  }
+}
+
+TEST_CASE("an event that is cancelled while it is claimed may still succeed, or be parked") {
+  for (const Kind kind : {Kind::kDone, Kind::kParked}) {
+    AnyQueueTest t;
+    REQUIRE(t.Put(t.a, 1).ok());
+    const std::vector<EventRef> claimed = t.Claim(t.a);
+    EventRef event;
+    CHECK(t.queue->Cancel(Id(1), &event));
+    CHECK(t.Settle(kind, claimed[0]));
+    CHECK(!t.queue->IsCancelled(Id(1)));
+    CHECK(!t.queue->Cancel(Id(1), &event));
+    CHECK(t.queue->stats().ended == 1);
+  }
+}
+
+TEST_CASE("who loses a claim loses no cancellation") {
+  AnyQueueTest t;
+  REQUIRE(t.Put(t.a, 1).ok());
+  const std::vector<EventRef> claimed = t.Claim(t.a, 1, t.In(10));
+  EventRef event;
+  CHECK(t.queue->Cancel(Id(1), &event));
+  t.AdvanceBy(10);
+  const std::vector<EventRef> lost = t.ClaimLost();
+  REQUIRE(Numbers(lost) == Ints{1});
+  CHECK(t.queue->IsCancelled(Id(1)));
+  CHECK(!t.Settle(Kind::kRetry, lost[0], t.now()));
+  CHECK(Numbers(t.ClaimExpired()) == Ints{1});
 }
 
 TEST_CASE("a waiting event is found by its id, with where its time went") {

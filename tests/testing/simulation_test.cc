@@ -308,7 +308,8 @@ class Miscounting final : public EventQueue {
   std::size_t ClaimExpired(std::span<EventRef> out, Instant now, bool everything) override {
     return queue_->ClaimExpired(out, now, everything);
   }
-  EventRef ClaimOne(const RequestId& id) override { return queue_->ClaimOne(id); }
+  bool Cancel(const RequestId& id, EventRef* waiting) override { return queue_->Cancel(id, waiting); }
+  bool IsCancelled(const RequestId& id) const override { return queue_->IsCancelled(id); }
   std::optional<WaitingEvent> FindWaiting(const RequestId& id, Instant now) const override {
     return queue_->FindWaiting(id, now);
   }

@@ -163,7 +163,9 @@ class Engine {
 
   // An event that waits ends at once, as Cancelled, and leaves no dead letter. What runs is asked to stop
   // (StopReason::kCaller): if it fails then, it was the event's last attempt, which ends as Cancelled; if it succeeds,
-  // it has. NotFound for what neither waits nor runs, or waits for a thread after Start.
+  // it has. What is between two attempts, or about to begin or to end, is one or the other. What another engine runs,
+  // where engines share a queue, is not asked to stop, but not tried again either. NotFound for what has ended or never
+  // was, or waits for a thread after Start.
   // Looks through all that waits.
   [[nodiscard]] absl::Status Cancel(const RequestId& id);
 

@@ -127,6 +127,8 @@ class Event : public TimerLink {
   Event* lane_next = nullptr;
   Event* lane_prev = nullptr;
   std::uint8_t place = 0;
+  bool cancelled = false;   // while it was claimed: it waits for its end alone
+  std::uint32_t claim = 0;  // the number of its claim
   // For a queue that stores events: the payload is not in memory, and under which number it is stored.
   bool away = false;
   std::int64_t stored = 0;

@@ -26,7 +26,8 @@ enum class Durability : std::uint8_t {
   kReplicated,  // loss of a machine
 };
 
-// How a claimed event is put down. Stale when the claim is no longer the caller's; then nothing happens.
+// How a claimed event is put down. Stale when the claim is no longer the caller's; then nothing happens. Stale, too, is
+// what would not end an event that has been cancelled: EventQueue::Cancel.
 struct Settlement {
   enum class Kind : std::uint8_t {
     kDone,       // ended: Success
@@ -146,10 +147,16 @@ class EventQueue {
 
   // Makes ready what has fallen due, tells the listener, and returns when to call again (Never(): when OnDue says so).
   virtual Instant Advance(Instant now) = 0;
-  // Claims, without counting an attempt, waiting events that have expired (`everything`: all that wait).
+  // Claims, without counting an attempt, waiting events that have expired or were cancelled (`everything`: all that
+  // wait).
   virtual std::size_t ClaimExpired(std::span<EventRef> out, Instant now, bool everything) = 0;
-  // The waiting event `id`, as ClaimExpired; empty if no such event waits. May have to look at all that wait.
-  virtual EventRef ClaimOne(const RequestId& id) = 0;
+  // The event `id` begins no further attempt. One that waits is claimed, as by ClaimExpired, into `*waiting`, and its
+  // end is the caller's to settle. One that is claimed is cancelled: it ends where its claim is settled as kDone or
+  // kParked; every other settlement is stale, and ClaimExpired hands the event out, with Event::cancelled. False, and
+  // nothing has changed: no such event waits or is claimed. May have to look at all of them.
+  virtual bool Cancel(const RequestId& id, EventRef* waiting) = 0;
+  // Whether the claimed event `id` has been cancelled. Costs next to nothing while none is.
+  virtual bool IsCancelled(const RequestId& id) const = 0;
   // Where the waiting event `id` is; empty if no such event waits. May have to look at all that wait.
   virtual std::optional<WaitingEvent> FindWaiting(const RequestId& id, Instant now) const = 0;
   // Up to out.size() waiting events of `function`, ready or delayed, as ClaimExpired.
