@@ -67,6 +67,7 @@ EngineCore::EngineCore(EngineOptions options)
   executor_.Attach(this);
   const auto keep_alive = [this]() -> std::shared_ptr<void> { return shared_from_this(); };
   if (pool_ != nullptr) pool_->set_keep_alive(keep_alive);
+  if (poll_ != nullptr) poll_->set_keep_alive(keep_alive);
   if (own_executor_ != nullptr && std::holds_alternative<HostThreads>(options_.threads)) {
     static_cast<HostExecutor&>(*own_executor_).set_keep_alive(keep_alive);
   }

@@ -450,5 +450,32 @@ TEST_CASE("an engine that is destroyed under a handler on the host's thread leav
   for (const std::function<void()>& late : posted) late();  // finds nothing to do
 }
 
+TEST_CASE(
+    "an engine that is destroyed under a handler that another thread polls leaves alive what the handler touches") {
+  std::promise<void> begun;
+  std::promise<void> release;
+  const auto captured = std::make_shared<int>(0);
+  std::thread polling;
+  {
+    Engine engine = *Engine::Create({.threads = NoThreads{}, .destroy_grace = absl::ZeroDuration()});
+    const auto hang = [&begun, &release, captured](std::string_view event) {
+      begun.set_value();
+      release.get_future().wait();
+      *captured = static_cast<int>(event.size());
+    };
+    REQUIRE(engine.Register("hang", hang, {.timeout = absl::Minutes(15)}).ok());
+    REQUIRE(engine.Post("hang", "12345").ok());
+    polling = std::thread([&engine] { engine.Poll(); });
+    begun.get_future().wait();
+    const DrainReport report = engine.Drain(absl::ZeroDuration(), absl::ZeroDuration());
+    CHECK(report.abandoned == 1);
+    CHECK(report.parked == 1);
+  }
+  release.set_value();
+  polling.join();
+  CHECK(*captured == 5);
+  CHECK(captured.use_count() == 1);  // and then it went
+}
+
 }  // namespace
 }  // namespace runlet
