@@ -1,18 +1,16 @@
 #include "capacity/elastic_pool.h"
 
-#include <absl/time/time.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "base/futex.h"
+#include "capacity/leaving.h"
 
 namespace runlet {
 namespace {
 
-constexpr std::int64_t kStuckNs = 1'000'000;       // 1 ms
-constexpr std::int64_t kIdleNs = 10'000'000'000;   // 10 s
-constexpr std::int64_t kPatienceNs = 100'000'000;  // 100 ms
+constexpr std::int64_t kStuckNs = 1'000'000;      // 1 ms
+constexpr std::int64_t kIdleNs = 10'000'000'000;  // 10 s
 
 }  // namespace
 
@@ -41,6 +39,7 @@ void ElasticPool::Attach(Alarm* alarm) {
 }
 
 int ElasticPool::Detach(Instant until) {
+  const Instant leave_by = LeaveBy(until, clock_);
   Line dropped[2];
   std::vector<pthread_t> ended;
   int left_behind;
@@ -67,11 +66,11 @@ int ElasticPool::Detach(Instant until) {
     joined_ = true;
   }
   for (pthread_t thread : ended) {
-    if (Join(thread, until)) continue;
+    if (JoinBy(thread, leave_by)) continue;
     pthread_detach(thread);
     ++left_behind;
   }
-  if (watcher_ != nullptr) watcher_->Stop();
+  if (watcher_ != nullptr && !watcher_->Stop(leave_by, keep_alive_)) ++left_behind;
   for (Line& line : dropped) {
     while (line.head != nullptr) {
       Work* work = std::exchange(line.head, line.head->next);
@@ -79,15 +78,6 @@ int ElasticPool::Detach(Instant until) {
     }
   }
   return left_behind;
-}
-
-// A thread that has left ends soon, as a rule: but its thread-local objects are the host's, and may take any time.
-bool ElasticPool::Join(pthread_t thread, Instant until) const {
-  if (until.never()) return pthread_join(thread, nullptr) == 0;
-  const std::int64_t left = std::max(until.Since(clock_.Now()), kPatienceNs);
-  // On the system's own clock, as every real wait.
-  const timespec end = absl::ToTimespec(SystemClock().Calendar() + absl::Nanoseconds(left));
-  return pthread_timedjoin_np(thread, nullptr, &end) == 0;
 }
 
 void ElasticPool::Post(Work& work) {

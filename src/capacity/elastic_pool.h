@@ -29,7 +29,7 @@ class ElasticPool final : public Executor, private Alarm {
 
   // How many threads may exist now beyond the maximum, for reserved work: as much of it as may run at once.
   void set_extra_threads(int extra) { extra_threads_.store(extra, std::memory_order_relaxed); }
-  // Called when the first thread is written off; the result lives until all of those have ended.
+  // Called for each thread that is written off or left behind; the result lives until that has ended.
   void set_keep_alive(std::function<std::shared_ptr<void>()> keep_alive) { keep_alive_ = std::move(keep_alive); }
 
   void Attach(Alarm* alarm) override;
@@ -66,8 +66,6 @@ class ElasticPool final : public Executor, private Alarm {
   Work* Take(Thread& thread) RUNLET_REQUIRES(mu_);
   void EndWork(Thread& thread) RUNLET_REQUIRES(mu_);
   void Leave(Thread& thread) RUNLET_EXCLUDES(mu_);
-  // False: it has not ended by `until`.
-  bool Join(pthread_t thread, Instant until) const;
   void StopCounting(Thread& thread) RUNLET_REQUIRES(mu_);
 
   const Clock& clock_;

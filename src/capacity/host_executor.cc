@@ -4,6 +4,7 @@
 
 #include "base/futex.h"
 #include "base/host_call.h"
+#include "capacity/leaving.h"
 
 namespace runlet {
 
@@ -95,6 +96,7 @@ void HostExecutor::Post(Work& work) {
 }
 
 int HostExecutor::Detach(Instant until) {
+  const Instant leave_by = LeaveBy(until, clock_);
   Work* dropped;
   int running;
   {
@@ -113,7 +115,7 @@ int HostExecutor::Detach(Instant until) {
     running = inbox_->running;
     if (running != 0 && keep_alive_) inbox_->keep_alive = keep_alive_();
   }
-  if (watcher_ != nullptr) watcher_->Stop();
+  if (watcher_ != nullptr && !watcher_->Stop(leave_by, keep_alive_)) ++running;
   while (dropped != nullptr) {
     Work* work = std::exchange(dropped, dropped->next);
     work->Drop();

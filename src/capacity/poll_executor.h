@@ -5,6 +5,9 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
 
 #include "runlet/base/executor.h"
 #include "runlet/base/sync.h"
@@ -15,7 +18,10 @@ namespace runlet {
 class PollExecutor final : public Executor {
  public:
   explicit PollExecutor(const Clock& clock) : clock_(clock) {}
-  ~PollExecutor() override;
+  ~PollExecutor() override { Detach(Instant::Never()); }
+
+  // What threads that Detach() had to leave behind still need. Before any other call.
+  void set_keep_alive(std::function<std::shared_ptr<void>()> keep_alive) { keep_alive_ = std::move(keep_alive); }
 
   // Rings the alarm if it is due, then runs the work that is ready now, and says how many pieces that was.
   std::size_t Poll() RUNLET_EXCLUDES(mu_);
@@ -32,10 +38,16 @@ class PollExecutor final : public Executor {
   bool runs_on_waiter() const override { return true; }
 
  private:
+  // A thread's stay inside, while it runs work or rings the alarm.
+  class Stay;
+
+  void Leave() RUNLET_EXCLUDES(mu_);
   void RingIfDue() RUNLET_EXCLUDES(mu_);
   bool RunOne() RUNLET_EXCLUDES(mu_);
+  bool RingAndRunOne() RUNLET_EXCLUDES(mu_);
 
   const Clock& clock_;
+  std::function<std::shared_ptr<void>()> keep_alive_;
   Alarm* alarm_ = nullptr;
   mutable Mutex mu_;
   CondVar changed_;
@@ -44,6 +56,8 @@ class PollExecutor final : public Executor {
   std::size_t ready_ RUNLET_GUARDED_BY(mu_) = 0;
   Instant alarm_at_ RUNLET_GUARDED_BY(mu_) = Instant::Never();
   bool detached_ RUNLET_GUARDED_BY(mu_) = false;
+  int inside_ RUNLET_GUARDED_BY(mu_) = 0;                     // threads
+  std::shared_ptr<void> left_behind_ RUNLET_GUARDED_BY(mu_);  // what they need, until the last of them has left
 };
 
 }  // namespace runlet

@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <memory>
 
 #include "runlet/base/executor.h"
 #include "runlet/base/sync.h"
@@ -27,13 +29,20 @@ class Watcher {
     if (when.ns < planned_.load(std::memory_order_seq_cst)) [[unlikely]]
       WakeEarlier(when);
   }
-  // Joins the thread. No alarm rings afterwards.
-  void Stop() RUNLET_EXCLUDES(mu_);
+  // Joins the thread. No alarm rings afterwards. False: it is still in the alarm, or in the end of the host's
+  // thread-local objects, at `until` of the system's clock. It is left behind: what `keep_alive` has made, if it is
+  // set, lives until the alarm has returned, and no alarm rings again.
+  bool Stop(Instant until = Instant::Never(), const std::function<std::shared_ptr<void>()>& keep_alive = nullptr)
+      RUNLET_EXCLUDES(mu_);
 
  private:
   void WakeEarlier(Instant when) RUNLET_EXCLUDES(mu_);
   static void* Main(void* self);
   void Loop() RUNLET_EXCLUDES(mu_);
+  // False: the thread ends.
+  bool AwaitTime() RUNLET_EXCLUDES(mu_);
+  void Plan(Instant next) RUNLET_EXCLUDES(mu_);
+  void Leave() RUNLET_EXCLUDES(mu_);
 
   const Clock& clock_;
   Alarm* const alarm_;
@@ -43,6 +52,9 @@ class Watcher {
   Instant asked_ RUNLET_GUARDED_BY(mu_) = Instant::Never();
   bool started_ RUNLET_GUARDED_BY(mu_) = false;
   bool stopped_ RUNLET_GUARDED_BY(mu_) = false;
+  bool ringing_ RUNLET_GUARDED_BY(mu_) = false;
+  bool joinable_ RUNLET_GUARDED_BY(mu_) = false;
+  std::shared_ptr<void> keep_alive_ RUNLET_GUARDED_BY(mu_);
   pthread_t thread_ RUNLET_GUARDED_BY(mu_) = {};
 };
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/host_call.h"
 #include "base/planted.h"
 #include "delivery/delivery.h"
 #include "event/any_value.h"
@@ -43,6 +44,26 @@ absl::StatusOr<EventRef> MakeEvent(const FunctionEntry& entry, const Code& code,
   EventRef event = Event::Make(ops.in, value.get());
   event->payload_bytes = std::max(text.size(), ops.in->size);
   return event;
+}
+
+absl::Status NotCopied(const Event& dead, std::string_view why) {
+  return absl::FailedPreconditionError(
+      fmt::format("dead letter {}: an event of type {} cannot be copied, so not redriven: {}", dead.id.ToString(),
+                  dead.type->name, why));
+}
+
+// A new event with the letter's payload. To copy and to move it are the host's code, which may throw.
+absl::StatusOr<EventRef> CopyOf(const Event& dead) {
+  const auto copy = [&]() -> absl::StatusOr<EventRef> {
+    AnyValue payload(dead.type);
+    dead.type->copy(dead.payload(), payload.get());
+    payload.set_holds(true);
+    return Event::Make(dead.type, payload.get());
+  };
+  return CallHost(copy, [&]() -> absl::StatusOr<EventRef> {
+    const absl::Status thrown = internal_handler::ErrorFromCurrentException();
+    return NotCopied(dead, {thrown.message().data(), thrown.message().size()});
+  });
 }
 
 // While it lives, a drain waits: what is accepted in it is accounted for.
@@ -194,17 +215,13 @@ absl::Status Delivery::Redrive(const RequestId& id, absl::Duration delay, bool d
   const CodeHold hold(wiring_.slots, entry);
   const Accepting accepting(invoker_, hold.slot());
   if (invoker_.life() != Life::kOpen) return invoker_.Closed(entry.name);
-  if (dead.type->copy == nullptr) {
-    return absl::FailedPreconditionError(fmt::format(
-        "dead letter {}: an event of type {} cannot be copied, so not redriven", id.ToString(), dead.type->name));
-  }
+  if (dead.type->copy == nullptr) return NotCopied(dead, "its type has no copy constructor");
   if (hold.code() == nullptr) return Invoker::NotFound(entry.name);
   if (dry_run && !RUNLET_PLANTED("dry-run-redrives")) return absl::OkStatus();
-  AnyValue copy(dead.type);
-  dead.type->copy(dead.payload(), copy.get());
-  copy.set_holds(true);
+  absl::StatusOr<EventRef> copied = CopyOf(dead);
+  if (!copied.ok()) return copied.status();
+  EventRef fresh = *std::move(copied);
   const Instant now = wiring_.clock.Now();
-  EventRef fresh = Event::Make(dead.type, copy.get());
   fresh->id = hold.slot().NewId();
   fresh->function = &entry;
   fresh->codec = dead.codec;

@@ -1,25 +1,16 @@
 #include "delivery/pump.h"
 
 #include <algorithm>
-#include <string>
 
 #include "base/asymmetric_fence.h"
+#include "base/host_call.h"
 #include "base/planted.h"
-#include "event/any_value.h"
 
 namespace runlet {
 namespace {
 
 // Below this an event is cheap: claiming many at once, and settling them together, is worth the wait of the last.
 constexpr std::int64_t kCheapNs = 20'000;
-
-// What the function answered, for its destination; nullptr where that cannot become bytes.
-std::shared_ptr<const std::string> ResponseOf(const HandlerOps& ops, const void* result) {
-  if (SameType(ops.out, TypeOf<void>())) return std::make_shared<const std::string>("null");
-  if (ops.out_codec == nullptr) return nullptr;
-  absl::StatusOr<std::string> bytes = ops.out_codec->encode(result);
-  return bytes.ok() ? std::make_shared<const std::string>(*std::move(bytes)) : nullptr;
-}
 
 }  // namespace
 
@@ -137,6 +128,41 @@ void* Pump::ResultStorage(const Type* type) {
   return std::align(type->align, type->size, place, space);
 }
 
+// The codecs are the host's: one that ends the thread has not decoded the event, as one that throws.
+std::unique_ptr<AnyValue> Pump::Convert(const HandlerOps& ops, std::string* bytes) {
+  if (event_->codec == nullptr || ops.in_codec == nullptr) return nullptr;
+  const auto convert = [&]() -> std::unique_ptr<AnyValue> {
+    absl::StatusOr<std::string> encoded = event_->codec->encode(event_->payload());
+    if (!encoded.ok()) return nullptr;
+    *bytes = *std::move(encoded);
+    auto value = std::make_unique<AnyValue>(ops.in);
+    value->set_holds(ops.in_codec->decode(*bytes, value->get()).ok());
+    return value->holds() ? std::move(value) : nullptr;
+  };
+  return CallHost(
+      convert, [] { return std::unique_ptr<AnyValue>(); },
+      [this] {
+        EndUnrun(Condition::kUndecodable);
+        LeaveUnwound();
+      });
+}
+
+std::shared_ptr<const std::string> Pump::ResponseOf(const HandlerOps& ops, void* result) {
+  if (SameType(ops.out, TypeOf<void>())) return std::make_shared<const std::string>("null");
+  if (ops.out_codec == nullptr) return nullptr;
+  const auto encode = [&]() -> std::shared_ptr<const std::string> {
+    absl::StatusOr<std::string> bytes = ops.out_codec->encode(result);
+    return bytes.ok() ? std::make_shared<const std::string>(*std::move(bytes)) : nullptr;
+  };
+  return CallHost(
+      encode, [] { return std::shared_ptr<const std::string>(); },
+      [&] {
+        ops.out->destroy(result);
+        Conclude(absl::OkStatus(), nullptr);
+        LeaveUnwound();
+      });
+}
+
 bool Pump::RunEvent(EventRef event) {
   const Invoker::Wiring& w = delivery_.wiring_;
   event_ = std::move(event);
@@ -169,16 +195,9 @@ bool Pump::RunEvent(EventRef event) {
   std::string encoded;
   std::string_view view;
   if (!SameType(event_->type, ops.in)) {
-    absl::StatusOr<std::string> bytes = event_->codec != nullptr
-                                            ? event_->codec->encode(payload)
-                                            : absl::StatusOr<std::string>(absl::FailedPreconditionError("no codec"));
-    if (bytes.ok()) {
-      encoded = *std::move(bytes);
-      view = encoded;
-      decoded = std::make_unique<AnyValue>(ops.in);
-      decoded->set_holds(ops.in_codec != nullptr && ops.in_codec->decode(encoded, decoded->get()).ok());
-    }
-    if (decoded == nullptr || !decoded->holds()) return EndUnrun(Condition::kUndecodable);
+    decoded = Convert(ops, &encoded);
+    if (decoded == nullptr) return EndUnrun(Condition::kUndecodable);
+    view = encoded;
     payload = decoded->get();
   } else if (ops.event_is_view) {
     view = *static_cast<const std::string*>(payload);
@@ -232,14 +251,18 @@ bool Pump::RunEvent(EventRef event) {
   }
   const std::int64_t took = now_.Since(started);
   lane_.mean_ns.store((7 * lane_.mean_ns.load(std::memory_order_relaxed) + took) / 8, std::memory_order_relaxed);
+  Conclude(status, std::move(response));
+  // Others wait for the outcome: only cheap events are settled together.
+  if (took >= kCheapNs || !status.ok() || w.executor.batch() == 1) Flush(*slot, now_);
+  return true;
+}
+
+void Pump::Conclude(const absl::Status& status, std::shared_ptr<const std::string> response) {
   Settlement settlement =
       delivery_.Decide(std::move(event_), fence_, *code, status, AttemptUntil(now_), slot->random());
   settlement.response = std::move(response);
   Put(std::move(settlement));
   invoker->Unprotect(*slot, *entry);
-  // Others wait for the outcome: only cheap events are settled together.
-  if (took >= kCheapNs || !status.ok() || w.executor.batch() == 1) Flush(*slot, now_);
-  return true;
 }
 
 TimeSplit Pump::SpentBefore() const {
@@ -309,15 +332,21 @@ void Pump::OnForcedUnwind() {
   const Ask nothing{TypeOf<void>(), nullptr, true, TypeOf<void>(), nullptr};
   if (invoker->End(*this)) {
     const absl::Status status = invoker->Conclude(*this, nothing, Invoker::RuntimeExited(*this), &now_);
-    Put(delivery_.Decide(std::move(event_), fence_, *code, status, AttemptUntil(now_), slot->random()));
-    EndTurn(*slot, now_);
-    delivery_.Wake(lane_);
-    invoker->LetGo(*this);
-    delivery_.wiring_.admission.Leave(permit);
-    delivery_.LeaveGate(*gate_);
+    Conclude(status, nullptr);
+    LeaveUnwound();
   } else {
     invoker->ComeBack(*this);
+    delete this;
   }
+}
+
+void Pump::LeaveUnwound() {
+  const Invoker::Wiring& w = delivery_.wiring_;
+  EndTurn(*slot, now_);
+  delivery_.Wake(lane_);
+  w.slots.Give(*slot);
+  w.admission.Leave(permit);
+  delivery_.LeaveGate(*gate_);
   // The frames of the turn are still on the stack that is being unwound, but use nothing of it any more.
   delete this;
 }

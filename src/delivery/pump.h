@@ -8,9 +8,11 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "delivery/batch.h"
 #include "delivery/delivery.h"
+#include "event/any_value.h"
 #include "invoke/execution.h"
 #include "runlet/base/executor.h"
 
@@ -44,6 +46,13 @@ class Pump final : public Work, public Execution {
   // False: the turn was taken away.
   bool RunTurn();
   bool RunEvent(EventRef event);
+  // The event as a value of the type that the function takes now; its bytes go to *bytes. nullptr where it has none.
+  std::unique_ptr<AnyValue> Convert(const HandlerOps& ops, std::string* bytes);
+  // What the function answered, for its destination; nullptr where that cannot become bytes.
+  std::shared_ptr<const std::string> ResponseOf(const HandlerOps& ops, void* result);
+  void Conclude(const absl::Status& status, std::shared_ptr<const std::string> response);
+  // The host's code ends the thread, and the event has been settled: gives back all that the turn holds. Deletes this.
+  void LeaveUnwound();
   // The claimed event ends without the attempt that the claim has counted. True, as the turn goes on.
   bool EndUnrun(Condition condition);
   std::size_t Claim();

@@ -9,6 +9,7 @@
 #include "base/asymmetric_fence.h"
 #include "base/planted.h"
 #include "capacity/host_executor.h"
+#include "capacity/leaving.h"
 #include "invoke/unbegun_calls.h"
 
 namespace runlet {
@@ -67,6 +68,7 @@ EngineCore::EngineCore(EngineOptions options)
   executor_.Attach(this);
   const auto keep_alive = [this]() -> std::shared_ptr<void> { return shared_from_this(); };
   if (pool_ != nullptr) pool_->set_keep_alive(keep_alive);
+  if (poll_ != nullptr) poll_->set_keep_alive(keep_alive);
   if (own_executor_ != nullptr && std::holds_alternative<HostThreads>(options_.threads)) {
     static_cast<HostExecutor&>(*own_executor_).set_keep_alive(keep_alive);
   }
@@ -147,8 +149,7 @@ DrainReport EngineCore::Drain(absl::Duration soft, absl::Duration hard) {
 
   // Whoever found the engine open has accepted in a few instructions, or sees now that it is not.
   HeavyFence();
-  const Instant moment = start.After(Nanos(absl::Milliseconds(100)));
-  admission_.WaitUntil(std::max(hard_end, moment), [this] { return !slots_.accepting(); });
+  admission_.WaitUntil(hard_end.After(kLeavingNs / 2), [this] { return !slots_.accepting(); });
 
   admission_.WaitUntilQuiet(soft_end, [&] {
     if (!NothingRuns()) return false;
@@ -166,8 +167,7 @@ DrainReport EngineCore::Drain(absl::Duration soft, absl::Duration hard) {
   const bool quiet = admission_.WaitUntilQuiet(hard_end, [this] { return NothingRuns(); });
   if (!quiet) slots_.TakeAwayRuns(clock_.Now());
   // With no handler running, the threads are within a few instructions of leaving.
-  const Instant patience = clock_.Now().After(Nanos(absl::Milliseconds(100)));
-  report.abandoned = executor_.Detach(quiet ? std::max(hard_end, patience) : hard_end);
+  report.abandoned = executor_.Detach(quiet ? hard_end.After(kLeavingNs) : hard_end);
   invoker_.ChangeLife(nullptr, Life::kClosed);
   report.undelivered = delivery_.undelivered();
   report.completed = queue_->stats().ended - ended_before;

@@ -33,6 +33,8 @@ std::string CurrentExceptionMessage() {
     return text;
   } catch (const char* text) {
     return text != nullptr ? text : "";
+  } catch (const std::exception& e) {
+    return e.what() != nullptr ? e.what() : "";
   } catch (abi::__forced_unwind&) {
     throw;
   } catch (...) {

@@ -206,6 +206,11 @@ inline Instant Invoker::DeadlineOf(const Code& code, const InvokeOptions& option
   return parent == nullptr ? deadline : std::min(deadline, parent->invocation.deadline);
 }
 
+[[gnu::always_inline]] inline void Invoker::LetGo(Slot& slot, const FunctionEntry& entry) {
+  Unprotect(slot, entry);
+  w_.slots.Give(slot);
+}
+
 absl::Status Invoker::Invoke(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options) {
   Execution* const parent = Caller();
   const Life now_life = life();
@@ -216,8 +221,7 @@ absl::Status Invoker::Invoke(FunctionEntry& entry, const Ask& ask, const InvokeO
   const Code* code = slot.Protect(entry);
   bool additional = false;
   const auto leave = [&](absl::Status status) {
-    Unprotect(slot, entry);
-    w_.slots.Give(slot);
+    LetGo(slot, entry);
     return Refuse(entry, std::move(status));
   };
   if (code == nullptr) [[unlikely]]
@@ -241,8 +245,7 @@ absl::Status Invoker::Invoke(FunctionEntry& entry, const Ask& ask, const InvokeO
     rest.wait_for_capacity = std::max(options.wait_for_capacity - *waited, absl::Nanoseconds(1));
     return Invoke(entry, ask, rest);
   }
-  Unprotect(slot, entry);
-  w_.slots.Give(slot);
+  LetGo(slot, entry);
   absl::Status refused;
   Call* call = MakeCall(entry, ask, options, nullptr, nullptr, &refused, additional);
   if (call == nullptr) return refused;
@@ -273,10 +276,12 @@ absl::Status Invoker::DecodeAndRunHere(FunctionEntry& entry, const Ask& ask, con
                                        const Code& code, Execution* parent, std::optional<absl::Duration>* waited) {
   const Type* const type = code.handler.ops().in;
   AnyValue event(type);
-  absl::Status decoded = Decode(entry, code, *static_cast<std::string_view*>(ask.event), event.get());
+  // The codec may throw, or end the thread.
+  absl::Status decoded =
+      CallHost([&] { return Decode(entry, code, *static_cast<std::string_view*>(ask.event), event.get()); },
+               [] { return internal_handler::ErrorFromCurrentException(); }, [&] { LetGo(slot, entry); });
   if (!decoded.ok()) {
-    Unprotect(slot, entry);
-    w_.slots.Give(slot);
+    LetGo(slot, entry);
     return Refuse(entry, std::move(decoded));
   }
   event.set_holds(true);
@@ -291,22 +296,19 @@ absl::Status Invoker::DecodeAndRunHere(FunctionEntry& entry, const Ask& ask, con
   ExecutionHere x;
   if (absl::Status status = Admit(entry, parent, parent != nullptr, options, slot, &x.permit); !status.ok())
       [[unlikely]] {
-    Unprotect(slot, entry);
-    w_.slots.Give(slot);
+    LetGo(slot, entry);
     return Refuse(entry, std::move(status));
   }
   if (options.wait_for_capacity > absl::ZeroDuration() && slot.outdated(entry)) [[unlikely]] {
     w_.admission.Leave(x.permit);
-    Unprotect(slot, entry);
-    w_.slots.Give(slot);
+    LetGo(slot, entry);
     *waited = absl::Nanoseconds(w_.clock.Now().Since(now));
     return absl::OkStatus();
   }
   // Looked at before, but a drain may have begun since; from now on it sees the permit, and waits.
   if (life() != Life::kOpen && parent == nullptr) [[unlikely]] {
     w_.admission.Leave(x.permit);
-    Unprotect(slot, entry);
-    w_.slots.Give(slot);
+    LetGo(slot, entry);
     return Refuse(entry, Closed(entry.name));
   }
   if (options.wait_for_capacity > absl::ZeroDuration()) now = w_.clock.Now();
@@ -542,10 +544,7 @@ void Invoker::ComeBack(Execution& x) {
   LetGo(x);
 }
 
-void Invoker::LetGo(Execution& x) {
-  Unprotect(*x.slot, *x.entry);
-  w_.slots.Give(*x.slot);
-}
+void Invoker::LetGo(Execution& x) { LetGo(*x.slot, *x.entry); }
 
 void Invoker::Unprotect(Slot& slot, const FunctionEntry& entry) {
   if (slot.Unprotect(entry)) [[unlikely]]

@@ -142,6 +142,7 @@ class Invoker final : public ContextPort {
  private:
   friend class Call;
 
+  void LetGo(Slot& slot, const FunctionEntry& entry);
   // A call that its caller's thread runs. Sets *waited, and has not run it, where `code` has been replaced while the
   // call waited for capacity.
   absl::Status RunHere(FunctionEntry& entry, const Ask& ask, const InvokeOptions& options, Slot& slot, const Code& code,

@@ -1,11 +1,14 @@
 #include "capacity/poll_executor.h"
 
 #include <absl/time/time.h>
+#include <pthread.h>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -182,6 +185,42 @@ TEST_CASE("work that nobody has polled for, and work that comes later, is droppe
   CHECK(f.executor.Poll() == 0);
   CHECK(f.bell.rings.count() == 0);
 }
+
+TEST_CASE("the end waits for those who poll, and says how many threads it had to leave behind") {
+  Fixture f;
+  Counter gone;
+  f.executor.set_keep_alive([&] { return std::shared_ptr<void>(nullptr, [&gone](std::nullptr_t) { gone.Add(); }); });
+  Latch go_on;
+  Counter in;
+  const auto stick = [&] {
+    f.executor.Poll();  // this thread is inside already
+    in.Add();
+    go_on.Wait();
+  };
+  f.Post(stick);
+  std::thread first([&] { f.executor.Poll(); });
+  in.AwaitAtLeast(1);
+  f.Post(stick);
+  std::thread second([&] { f.executor.Poll(); });
+  in.AwaitAtLeast(2);
+  CHECK(f.executor.Detach(f.clock.Now()) == 2);
+  CHECK(gone.count() == 0);
+  go_on.Open();
+  gone.AwaitAtLeast(1);
+  first.join();
+  second.join();
+  CHECK(f.executor.Detach(Instant::Never()) == 0);
+}
+
+#if defined(__cpp_exceptions)
+TEST_CASE("work that ends the thread that polls does not hold up the end") {
+  Fixture f;
+  f.Post([] { pthread_exit(nullptr); });
+  std::thread thread([&] { f.executor.Poll(); });
+  thread.join();
+  CHECK(f.executor.Detach(Instant::Never()) == 0);
+}
+#endif
 
 TEST_CASE("whoever waits for a call must run it, and nobody can be written off") {
   const Fixture f;

@@ -1,9 +1,11 @@
 #include "capacity/watcher.h"
 
 #include <absl/time/time.h>
+#include <pthread.h>
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <thread>
 
@@ -152,6 +154,66 @@ TEST_CASE("stopping waits for the alarm that rings") {
   go_on.Open();
   stopper.join();
 }
+
+TEST_CASE("an alarm that does not return is left behind, with what it needs, and does not ring again") {
+  struct Host {
+    ManualClock clock;
+    std::optional<Bell> bell;
+    std::optional<Watcher> watcher;
+  };
+  Latch in_ring, go_on;
+  Counter gone;
+  std::atomic<int> rings{0};
+  std::shared_ptr<Host> host(new Host, [&gone](Host* ended) {
+    delete ended;
+    gone.Add();
+  });
+  host->bell.emplace([&](Instant) {
+    ++rings;
+    in_ring.Open();
+    go_on.Wait();
+    return kNow;  // would ring at once again
+  });
+  host->watcher.emplace(host->clock, &*host->bell);
+  host->watcher->WakeAt(kNow);
+  in_ring.Wait();
+  CHECK(!host->watcher->Stop(SystemClock().Now(), [&] { return host; }));
+  host.reset();
+  CHECK(gone.count() == 0);
+  go_on.Open();
+  gone.AwaitAtLeast(1);
+  CHECK(rings == 1);
+}
+
+TEST_CASE("a watcher that waits for its time is no trouble to stop, however late it is") {
+  ManualClock clock;
+  Bell bell;
+  Watcher watcher(clock, &bell);
+  watcher.WakeAt(kNow);
+  bell.rings.AwaitAtLeast(1);
+  watcher.WakeAt(kMuchLater);
+  CHECK(watcher.Stop(SystemClock().Now().After(Nanos(absl::Minutes(1)))));
+}
+
+#if defined(__cpp_exceptions)
+TEST_CASE("an alarm that ends the watcher's thread rings again when it is asked to") {
+  ManualClock clock;
+  Counter rung;
+  std::atomic<bool> first{true};
+  Bell bell([&](Instant) {
+    rung.Add();
+    if (first.exchange(false)) pthread_exit(nullptr);
+    return Instant::Never();
+  });
+  Watcher watcher(clock, &bell);
+  watcher.WakeAt(kNow);
+  rung.AwaitAtLeast(1);
+  while (rung.count() < 2) {
+    watcher.WakeAt(kNow);
+    std::this_thread::yield();
+  }
+}
+#endif
 
 TEST_CASE("of many threads that ask, each gets its ring") {
   ManualClock clock;

@@ -195,6 +195,43 @@ TEST_CASE("RedriveAll tells what became of each letter, and keeps those that are
   CHECK(Letters::IdsOf(l.view().List()) == std::vector<RequestId>{l.ids[2]});
 }
 
+#if defined(__cpp_exceptions)
+// Cannot be copied once it says so.
+struct Brittle {
+  explicit Brittle(bool breaks) : breaks(breaks) {}
+  Brittle(Brittle&&) = default;
+  Brittle(const Brittle& other) : breaks(other.breaks) {
+    if (breaks) throw std::runtime_error("too brittle");
+  }
+  bool breaks;
+};
+
+TEST_CASE("a letter whose event throws when it is copied is refused alone, by Redrive and among others") {
+  Simulation sim;
+  constexpr Function<Brittle> kBrittle{"brittle"};
+  const auto fail = [](const Brittle&) { return Permanent(absl::DataLossError("torn")); };
+  REQUIRE(sim.engine().Register(kBrittle, fail).ok());
+  std::vector<RequestId> ids;
+  for (const bool breaks : {false, true, false}) {
+    ids.push_back(sim.engine().Post(kBrittle, Brittle(breaks)).value());
+    sim.RunUntilIdle();
+    sim.AdvanceBy(absl::Seconds(1));
+  }
+  DeadLetterView letters = sim.engine().dead_letters();
+  const std::vector<RedriveResult> results = letters.RedriveAll();
+  REQUIRE(results.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(results[i].letter == ids[i]);
+    CHECK(results[i].status.ok() == (i != 1));
+  }
+  CHECK(Unsaid(results[1].status, absl::StatusCode::kFailedPrecondition, {ids[1].ToString(), "too brittle"}) == "");
+  CHECK(results[1].event == RequestId());
+  CHECK(letters.Get(ids[1]).has_value());
+  CHECK(absl::IsFailedPrecondition(letters.Redrive(ids[1]).status()));
+  CHECK(sim.engine().WaitIdle().ok());
+}
+#endif
+
 TEST_CASE("a dry run changes nothing, and says what would be refused") {
   Letters l("ab");
   REQUIRE(l.sim.engine().Remove("b").ok());

@@ -1,5 +1,6 @@
 // WaitIdle and Drain: they return in time, and account for every event.
 #include <atomic>
+#include <cstddef>
 #include <functional>
 #include <future>
 #include <memory>
@@ -488,6 +489,75 @@ TEST_CASE("an engine that is destroyed under a handler on the host's thread leav
   CHECK(*captured == 5);
   CHECK(captured.use_count() == 1);                         // and then it went
   for (const std::function<void()>& late : posted) late();  // finds nothing to do
+}
+
+TEST_CASE(
+    "an engine that is destroyed under a handler that another thread polls leaves alive what the handler touches") {
+  std::promise<void> begun;
+  std::promise<void> release;
+  const auto captured = std::make_shared<int>(0);
+  std::thread polling;
+  {
+    Engine engine = *Engine::Create({.threads = NoThreads{}, .destroy_grace = absl::ZeroDuration()});
+    const auto hang = [&begun, &release, captured](std::string_view event) {
+      begun.set_value();
+      release.get_future().wait();
+      *captured = static_cast<int>(event.size());
+    };
+    REQUIRE(engine.Register("hang", hang, {.timeout = absl::Minutes(15)}).ok());
+    REQUIRE(engine.Post("hang", "12345").ok());
+    polling = std::thread([&engine] { engine.Poll(); });
+    begun.get_future().wait();
+    const DrainReport report = engine.Drain(absl::ZeroDuration(), absl::ZeroDuration());
+    CHECK(report.abandoned == 1);
+    CHECK(report.parked == 1);
+  }
+  release.set_value();
+  polling.join();
+  CHECK(*captured == 5);
+  CHECK(captured.use_count() == 1);  // and then it went
+}
+
+// ---- at the hard end ----
+
+TEST_CASE("an idle engine whose threads wait for work abandons none of them, though it has no time at all") {
+  for (int i = 0; i < 50; ++i) {
+    Engine engine = *Engine::Create({});
+    REQUIRE(engine.Register("work", Nothing).ok());
+    REQUIRE(engine.PostAll("work", std::vector<std::string>(10, "{}")).ok());
+    REQUIRE(engine.Invoke("work", "{}").ok());
+    REQUIRE(engine.WaitIdle().ok());
+    CHECK(engine.Drain(absl::ZeroDuration(), absl::ZeroDuration()).abandoned == 0);
+  }
+}
+
+TEST_CASE("a drain leaves behind the thread that watches the time, where an observer keeps it") {
+  class Stuck final : public Observer {
+   public:
+    void OnActivity(const Activity& activity) override {
+      if (activity.kind != Activity::Kind::kTimedOut) return;
+      in.set_value();
+      out.get_future().wait();
+    }
+    std::promise<void> in;
+    std::promise<void> out;
+  } observer;
+  std::promise<void> release;
+  std::promise<void> gone;
+  {
+    Engine engine = *Engine::Create({.destroy_grace = absl::ZeroDuration(), .observer = &observer});
+    const std::shared_ptr<void> captured(nullptr, [&gone](std::nullptr_t) { gone.set_value(); });
+    REQUIRE(engine
+                .Register("hang", [&release, captured](std::string_view) { release.get_future().wait(); },
+                          {.timeout = absl::Milliseconds(1)})
+                .ok());
+    REQUIRE(engine.Post("hang", "{}").ok());
+    observer.in.get_future().wait();
+    CHECK(engine.Drain(absl::ZeroDuration(), absl::ZeroDuration()).abandoned == 2);
+  }
+  observer.out.set_value();
+  release.set_value();
+  gone.get_future().wait();  // once both threads have let go of the engine
 }
 
 }  // namespace

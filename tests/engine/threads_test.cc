@@ -39,11 +39,31 @@ struct Codec<Ends> {
 
 namespace {
 
+// Where it says "end", it ends the thread that encodes or decodes it.
+struct Hostile {
+  std::string text;
+};
+
+}  // namespace
+
+template <>
+struct Codec<Hostile> {
+  static absl::StatusOr<std::string> Encode(const Hostile& value) { return Pass(value.text); }
+  static absl::StatusOr<Hostile> Decode(std::string_view bytes) { return Hostile{Pass(bytes)}; }
+  static std::string Pass(std::string_view text) {
+    if (text == "end") pthread_exit(nullptr);
+    return std::string(text);
+  }
+};
+
+namespace {
+
 struct In {
   int value = 0;
 };
 inline constexpr Function<In, int> kNumber{"number"};
 [[maybe_unused]] inline constexpr Function<std::string, Ends> kEnds{"ends"};
+[[maybe_unused]] inline constexpr Function<Hostile> kHostile{"hostile"};
 
 Engine Make(EngineOptions options) { return Engine::Create(std::move(options)).value(); }
 
@@ -311,6 +331,78 @@ TEST_CASE("a codec that ends its thread is an error for the caller, as a handler
   for (int i = 0; i < 100; ++i) CHECK(TypeOfError(engine.Invoke("ends", "").status()) == "Runtime.ExitError");
   CHECK(engine.WaitIdle().ok());
   CHECK(engine.Drain(absl::ZeroDuration(), absl::Minutes(1)).abandoned == 0);
+}
+
+TEST_CASE("a codec that ends its caller's thread leaves nothing behind") {
+  Engine engine = Make({.concurrency = 1});
+  const FunctionConfig config{.run_on = RunOn::kCaller};
+  Counter gone;
+  REQUIRE(engine
+              .Register(
+                  kHostile, [tells = Tells(gone)](const Hostile&) {}, config)
+              .ok());
+  for (int i = 0; i < 10; ++i) {
+    std::thread caller([&] {
+      (void)engine.Invoke("hostile", "end");
+      FAIL("the thread went on");
+    });
+    caller.join();
+  }
+  CHECK(engine.Invoke("hostile", "go on").ok());
+  REQUIRE(engine
+              .Replace(
+                  kHostile, [](const Hostile&) {}, config)
+              .ok());
+  CHECK(gone.count() == 1);  // no thread that has ended still protects the code
+}
+
+TEST_CASE("an event whose codec ends the thread ends as undecodable, and the events behind it run") {
+  Engine engine = Make({.concurrency = 1, .threads = OwnThreads{.max_threads = 1}});
+  Latch in, go_on;
+  std::atomic<int> runs{0};
+  const auto busy = [&](std::string_view) {
+    in.Open();
+    go_on.Wait();
+  };
+  REQUIRE(engine.Register("busy", busy).ok());
+  REQUIRE(engine.Register("hostile", [](std::string_view) {}).ok());
+  REQUIRE(engine.Register(Function<Hostile>{"harmless"}, [](const Hostile&) {}).ok());
+  REQUIRE(engine.Post("busy", "").ok());
+  in.Wait();
+  for (const char* text : {"end", "go on", "end", "go on"}) {
+    REQUIRE(engine.Post("hostile", text).ok());
+    REQUIRE(engine.Post(Function<Hostile>{"harmless"}, Hostile{text}).ok());
+  }
+  // The one is decoded, the other encoded, when its turn comes.
+  REQUIRE(engine.Replace(kHostile, [&](const Hostile&) { ++runs; }).ok());
+  REQUIRE(engine.Replace("harmless", [&](std::string_view) { ++runs; }).ok());
+  go_on.Open();
+  CHECK(engine.WaitIdle().ok());
+  CHECK(runs == 4);
+  const std::vector<DeadLetter> letters = engine.dead_letters().List();
+  CHECK(letters.size() == 4);
+  for (const DeadLetter& letter : letters) CHECK(letter.condition == Condition::kUndecodable);
+  CHECK(engine.Inspect().unreserved_in_use == 0);
+}
+
+TEST_CASE("an event whose answer ends the thread that encodes it has succeeded, and its record has no answer") {
+  Engine engine = Make({.concurrency = 1, .threads = OwnThreads{.max_threads = 1}});
+  std::atomic<int> records{0}, answers{0};
+  const auto callback = Destination::Callback([&](const InvocationRecord& record) {
+    if (record.condition == Condition::kSuccess) ++records;
+    if (record.response.has_value()) ++answers;
+    return absl::OkStatus();
+  });
+  REQUIRE(engine
+              .Register(Function<std::string, Ends>{"ends"}, [](const std::string&) { return Ends{}; },
+                        {.event_invoke = {.on_success = callback}})
+              .ok());
+  REQUIRE(engine.PostAll("ends", std::vector<std::string>(20, "{}")).ok());
+  CHECK(engine.WaitIdle().ok());
+  CHECK(records == 20);
+  CHECK(answers == 0);
+  CHECK(engine.Metrics("ends")->errors == 0);
+  CHECK(engine.Inspect().unreserved_in_use == 0);
 }
 
 TEST_CASE("a handler that ends its thread while a handler waits for it ends both, and gives back what both held") {

@@ -51,10 +51,12 @@ class Executor {
  public:
   virtual ~Executor() = default;
 
-  // Called once, before any other call. `alarm` stays alive until Detach() has returned.
+  // Called once, before any other call. `alarm` stays alive until Detach() has returned, and until threads that it has
+  // left behind have ended.
   virtual void Attach(Alarm* alarm) = 0;
-  // After it no posted work starts, and no alarm rings; work that has not begun is dropped. Waits until `until` for
-  // work that runs, then writes off its threads. Returns how many threads are left behind, now and from before.
+  // After it no posted work starts, and no alarm begins to ring; work that has not begun is dropped. Waits until
+  // `until` for work that runs, then writes off its threads; those that have no work left may take a moment more.
+  // Returns how many threads are left behind, now and from before.
   virtual int Detach(Instant until) = 0;
 
   // Runs `work` once, soon, on a thread of the executor's. Never inside this call.

@@ -44,7 +44,7 @@ class DeadLetterView {
 
   // Accepts the letter's event again, as a new event with the id that is returned, and removes the letter: both or
   // neither. NotFound for an unknown id or a function that is not registered; ResourceExhausted when the queue is full;
-  // FailedPrecondition for an event that cannot be copied.
+  // FailedPrecondition for an event that cannot be copied, or throws when it is.
   absl::StatusOr<RequestId> Redrive(const RequestId& id);
   // All that match now, oldest first, and what became of each: the letters that are refused stay.
   std::vector<RedriveResult> RedriveAll(const DeadLetterFilter& filter = {}, const RedriveOptions& options = {});

@@ -39,7 +39,7 @@ struct DrainReport {
   std::uint64_t completed = 0;    // events that ended during the drain
   std::uint64_t parked = 0;       // events handed to EngineOptions::on_parked, or left to the durable queue
   std::uint64_t undelivered = 0;  // dead letters and records that their queues and destinations had not taken
-  int abandoned = 0;              // threads left behind in handlers that did not return
+  int abandoned = 0;              // threads left behind, in handlers or other code of the host's
 };
 
 // Thread-safe. Three verbs, three promises:
@@ -246,7 +246,10 @@ class Engine {
   [[nodiscard]] absl::Status WaitIdle(absl::Duration timeout = absl::InfiniteDuration());
   // Closes the engine for good: new calls are refused. Up to `soft` accepted events go on and end; then handlers are
   // asked to stop (StopReason::kDrain) and no attempt begins; at `hard` (from the call, not before `soft`) what still
-  // runs is abandoned and what waits is parked. Always returns by then. A second call returns an empty report.
+  // runs is abandoned and what waits is parked. Returns by then, with 100 ms more at most, in all, for what is in no
+  // handler and about to end: a Post on its way, a thread that leaves, a watcher in the host's code. So Drain(0, 0) of
+  // an idle engine returns at once, and abandons none. What `on_parked` and observers take on this thread comes on top.
+  // A second call returns an empty report.
   DrainReport Drain(absl::Duration soft, absl::Duration hard);
 
  private:
