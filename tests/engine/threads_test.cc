@@ -64,6 +64,7 @@ struct In {
 inline constexpr Function<In, int> kNumber{"number"};
 [[maybe_unused]] inline constexpr Function<std::string, Ends> kEnds{"ends"};
 [[maybe_unused]] inline constexpr Function<Hostile> kHostile{"hostile"};
+[[maybe_unused]] inline constexpr Function<Hostile> kHarmless{"harmless"};
 
 Engine Make(EngineOptions options) { return Engine::Create(std::move(options)).value(); }
 
@@ -366,12 +367,12 @@ TEST_CASE("an event whose codec ends the thread ends as undecodable, and the eve
   };
   REQUIRE(engine.Register("busy", busy).ok());
   REQUIRE(engine.Register("hostile", [](std::string_view) {}).ok());
-  REQUIRE(engine.Register(Function<Hostile>{"harmless"}, [](const Hostile&) {}).ok());
+  REQUIRE(engine.Register(kHarmless, [](const Hostile&) {}).ok());
   REQUIRE(engine.Post("busy", "").ok());
   in.Wait();
   for (const char* text : {"end", "go on", "end", "go on"}) {
     REQUIRE(engine.Post("hostile", text).ok());
-    REQUIRE(engine.Post(Function<Hostile>{"harmless"}, Hostile{text}).ok());
+    REQUIRE(engine.Post(kHarmless, Hostile{text}).ok());
   }
   // The one is decoded, the other encoded, when its turn comes.
   REQUIRE(engine.Replace(kHostile, [&](const Hostile&) { ++runs; }).ok());
@@ -393,9 +394,7 @@ TEST_CASE("an event whose answer ends the thread that encodes it has succeeded, 
     if (record.response.has_value()) ++answers;
     return absl::OkStatus();
   });
-  REQUIRE(engine
-              .Register(Function<std::string, Ends>{"ends"}, [](const std::string&) { return Ends{}; },
-                        {.event_invoke = {.on_success = callback}})
+  REQUIRE(engine.Register(kEnds, [](const std::string&) { return Ends{}; }, {.event_invoke = {.on_success = callback}})
               .ok());
   REQUIRE(engine.PostAll("ends", std::vector<std::string>(20, "{}")).ok());
   CHECK(engine.WaitIdle().ok());
