@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "base/asymmetric_fence.h"
@@ -18,36 +19,25 @@ class Claims {
  public:
   // Room for so many at once. Nothing else here allocates.
   void Reserve(std::size_t claims) {
-    if (claims <= claims_.capacity()) return;
-    const std::size_t room = std::max(claims, 2 * claims_.capacity());
-    cancelled_.reserve(room);
-    claims_.reserve(room);
+    if (claims > room_) [[unlikely]]
+      Grow(std::max(claims, 2 * room_));
   }
 
   // Its number, for End().
   std::uint32_t Begin(const RequestId& id) {
-    std::uint32_t number = free_;
-    if (number == kNone) {
-      number = static_cast<std::uint32_t>(claims_.size());
-      claims_.emplace_back();
-    } else {
-      free_ = claims_[number].next_free;
-    }
-    claims_[number] = {id, kNone, State::kClaimed};
+    const std::uint32_t number = numbers_[begun_++];
+    claims_[number] = {id, State::kClaimed};
     return number;
   }
   // Whether it has been cancelled.
   bool End(std::uint32_t number) {
-    Claim& claim = claims_[number];
-    const bool cancelled = claim.state == State::kCancelled;
-    if (cancelled) [[unlikely]] {
-      cancelled_.erase(std::find(cancelled_.begin(), cancelled_.end(), claim.id));
-      any_cancelled_.store(!cancelled_.empty(), std::memory_order_seq_cst);
-    }
-    claim.state = State::kFree;
-    claim.next_free = free_;
-    free_ = number;
-    return cancelled;
+    const State state = std::exchange(claims_[number].state, State::kFree);
+    numbers_[--begun_] = number;
+    if (state != State::kCancelled) [[likely]]
+      return false;
+    cancelled_.erase(std::find(cancelled_.begin(), cancelled_.end(), claims_[number].id));
+    any_cancelled_.store(!cancelled_.empty(), std::memory_order_seq_cst);
+    return true;
   }
 
   // False: no such event is claimed.
@@ -69,16 +59,24 @@ class Claims {
   }
 
  private:
-  static constexpr std::uint32_t kNone = ~std::uint32_t{0};
   enum class State : std::uint8_t { kFree, kClaimed, kCancelled };
   struct Claim {
     RequestId id;
-    std::uint32_t next_free = kNone;
     State state = State::kFree;
   };
 
-  std::vector<Claim> claims_;  // by number; as many as there ever were at once
-  std::uint32_t free_ = kNone;
+  [[gnu::cold]] void Grow(std::size_t room) {
+    cancelled_.reserve(room);
+    numbers_.reserve(room);
+    claims_.resize(room);
+    for (std::size_t number = room_; number < room; ++number) numbers_.push_back(static_cast<std::uint32_t>(number));
+    room_ = room;
+  }
+
+  std::vector<Claim> claims_;           // by number
+  std::vector<std::uint32_t> numbers_;  // the free ones from begun_ on
+  std::size_t begun_ = 0;
+  std::size_t room_ = 0;
   std::vector<RequestId> cancelled_;
   std::atomic<bool> any_cancelled_{false};
 };
