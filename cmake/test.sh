@@ -6,7 +6,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 . "$root/cmake/http_clients.sh"
 
 want_packages cmake ninja-build g++ libabsl-dev libfmt-dev zlib1g-dev libsqlite3-dev nlohmann-json3-dev \
-  prometheus-cpp-dev catch2 python3 libboost1.81-dev libssl-dev python3-botocore
+  prometheus-cpp-dev catch2 python3 libboost1.81-dev libssl-dev python3-botocore sqlite3 libcli11-dev faketime
 want_http_clients "$root/build"
 
 cd "$root"

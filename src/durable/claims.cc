@@ -68,6 +68,7 @@ std::size_t Store::Claim(Known* known, std::span<EventRef> out, Instant now, Ins
       MutexLock lock(&mu_);
       ReleaseAll(out.first(claimed));
       claimed = 0;
+      std::erase(news.ready, &known->identity);  // or it would be tried again without a pause
       if (!committer_.failed()) {
         known->starved = true;
         pay_at_ = std::min(pay_at_, now.After(kSecond));

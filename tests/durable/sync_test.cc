@@ -1,37 +1,22 @@
-// A disk that cannot sync any more. The test program's own fdatasync stands before the system's.
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <atomic>
-#include <cerrno>
+// A disk that cannot sync any more.
 #include <string>
+#include <vector>
 
 #include "runlet/event/status.h"
+#include "tests/durable/fault_vfs.h"
 #include "tests/durable/host.h"
-
-namespace {
-std::atomic<bool> g_sync_fails{false};
-std::atomic<int> g_syncs{0};
-}  // namespace
-
-extern "C" int fdatasync(int fd) {
-  ++g_syncs;
-  if (!g_sync_fails) return static_cast<int>(syscall(SYS_fdatasync, fd));
-  errno = EIO;
-  return -1;
-}
 
 namespace runlet::durable_test {
 namespace {
 
-struct Failing {
-  Failing() { g_sync_fails = true; }
-  ~Failing() { g_sync_fails = false; }
-};
+using Operation = FaultVfs::Operation;
+
+void FailSyncs(FaultVfs* vfs) { vfs->FailNth(Operation::kSync, 1, FaultVfs::Fault::kIoError, FaultVfs::kForEver); }
 
 TEST_CASE(
     "after a sync that failed nobody knows of the events in it, nothing more is stored, and a new opening helps") {
   const std::string path = FreshFile("sync");
+  FaultVfs vfs;
   int ran = 0;
   const auto run = [&](std::string_view) { ++ran; };
   std::size_t known = 0;
@@ -39,12 +24,11 @@ TEST_CASE(
     Host host(path);
     REQUIRE(host.engine().Register("f", run).ok());
     REQUIRE(host.engine().Post("f", "safe", {.delay = absl::Seconds(1)}).ok());
-    {
-      const Failing failing;
-      const absl::Status unknown = host.engine().Post("f", "who knows").status();
-      CHECK(AcceptanceUnknown(unknown));
-      CHECK(Reason(unknown) == reason::kQueueStorageFailed);
-    }
+    FailSyncs(&vfs);
+    const absl::Status unknown = host.engine().Post("f", "who knows").status();
+    CHECK(AcceptanceUnknown(unknown));
+    CHECK(Reason(unknown) == reason::kQueueStorageFailed);
+    vfs.Heal();
     // The disk is well again, but what it has lost meanwhile nobody can tell.
     const absl::Status refused = host.engine().Post("f", "no").status();
     CHECK(refused.code() == absl::StatusCode::kUnavailable);
@@ -65,6 +49,7 @@ TEST_CASE(
 
 TEST_CASE("an end that could not be synced is told to nobody, and its event runs again at most once more") {
   const std::string path = FreshFile("end");
+  FaultVfs vfs;
   int ran = 0;
   {
     Host host(path);
@@ -72,12 +57,12 @@ TEST_CASE("an end that could not be synced is told to nobody, and its event runs
                 .Register("f",
                           [&](std::string_view) {
                             ++ran;
-                            g_sync_fails = true;
+                            FailSyncs(&vfs);
                           })
                 .ok());
     REQUIRE(host.engine().Post("f", "1").ok());
     host.sim().AdvanceBy(absl::Seconds(1));
-    g_sync_fails = false;
+    vfs.Heal();
     CHECK(ran == 1);
     CHECK(host.sim().Ledger().Count(Activity::Kind::kEnded) == 0);
     CHECK(host.stats().running == 1);
@@ -90,11 +75,12 @@ TEST_CASE("an end that could not be synced is told to nobody, and its event runs
 
 TEST_CASE("a post is synced once where that was promised, and not at all where it was not") {
   for (const Durability durability : {Durability::kMachine, Durability::kProcess}) {
+    const FaultVfs vfs;
     Host host(FreshFile("syncs"), kStart, {.durability = durability});
     REQUIRE(host.engine().Register("f", [](std::string_view) {}).ok());
-    const int before = g_syncs;
+    const std::uint64_t before = vfs.count(Operation::kSync);
     REQUIRE(host.engine().PostAll("f", std::vector<std::string>(100, "x")).ok());
-    CHECK(g_syncs - before == (durability == Durability::kMachine ? 1 : 0));
+    CHECK(vfs.count(Operation::kSync) - before == (durability == Durability::kMachine ? 1 : 0));
   }
 }
 

@@ -213,8 +213,8 @@ class House:
         # The tests of the engine, and of what looks at it, are run by its users' test kit.
         if name.startswith(("tests/engine/", "tests/metrics/", "tests/http/")) and target.startswith("include/runlet/testing/"):
             return
-        # The durable queue is tested as an engine's, too.
-        if name.startswith("tests/durable/") and target.startswith("include/runlet/"):
+        # What is kept is tried and measured as its users keep it: by an engine.
+        if name.startswith(("tests/durable/", "bench/durable/")) and public:
             return
 
         floor, target_floor = self.floor_of(name), self.floor_of(target)
