@@ -85,6 +85,20 @@ elseif(NOT TARGET nlohmann_json::nlohmann_json)
   set(RUNLET_HTTP_LACKS "nlohmann/json was not found")
 endif()
 
+# For the command-line tool, which turns itself off without it.
+if(NOT TARGET CLI11::CLI11)
+  if(RUNLET_BUILD_TESTS)
+    set(CLI11_BUILD_TESTS OFF)
+    set(CLI11_BUILD_EXAMPLES OFF)
+    set(CLI11_BUILD_DOCS OFF)
+    runlet_dependency(CLI11 https://github.com/CLIUtils/CLI11.git
+                      6c7b07a878ad834957b98d0f9ce1dbe0cb204fc9 # 2.4.2
+                      CONFIG)
+  else()
+    find_package(CLI11 CONFIG QUIET)
+  endif()
+endif()
+
 if(RUNLET_BUILD_TESTS)
   if(NOT TARGET Catch2::Catch2)
     runlet_dependency(Catch2 https://github.com/catchorg/Catch2.git

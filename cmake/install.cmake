@@ -26,6 +26,9 @@ foreach(component IN LISTS runlet_components)
   install(TARGETS ${target} EXPORT runlet_${component} FILE_SET HEADERS)
   install(EXPORT runlet_${component} FILE runlet-${component}.cmake NAMESPACE runlet:: DESTINATION "${runlet_package_dir}")
 endforeach()
+if(TARGET runlet_tool)
+  install(TARGETS runlet_tool)
+endif()
 
 configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/runlet-config.cmake.in" "${PROJECT_BINARY_DIR}/runlet-config.cmake"
                               INSTALL_DESTINATION "${runlet_package_dir}")
