@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/planted.h"
+#include "event/status_marks.h"
 #include "function/config_check.h"
 
 namespace runlet {
@@ -174,11 +175,17 @@ absl::StatusOr<std::unique_ptr<Code>> ControlPlane::AliasCode(std::string_view f
   return code;
 }
 
-FunctionEntry& ControlPlane::EntryFor(std::string_view name) {
+absl::StatusOr<FunctionEntry*> ControlPlane::EntryFor(std::string_view name) {
+  if (w_.registry.size() >= w_.names_max && w_.registry.Find(name) == nullptr && !RUNLET_PLANTED("names-unbounded")) {
+    return Refused(absl::StatusCode::kResourceExhausted, reason::kNamesFull,
+                   fmt::format("\"{}\" would be one more than the {} names of functions, versions and aliases that the "
+                               "engine may have",
+                               name, w_.names_max));
+  }
   FunctionEntry& entry = w_.registry.FindOrAdd(name);
   w_.admission.Add(entry);
   if (entry.lane == nullptr) w_.delivery.AddLane(entry);
-  return entry;
+  return &entry;
 }
 
 void ControlPlane::SetCode(FunctionEntry& entry, std::unique_ptr<Code> code, Replaced* replaced) {
@@ -279,7 +286,9 @@ absl::Status ControlPlane::Publish(std::string_view name, Handler handler, Funct
     if (existing && !registered) return Invoker::NotFound(name);
     if (!existing && registered)
       return absl::AlreadyExistsError(fmt::format("function \"{}\" is registered already", name));
-    entry = &EntryFor(name);
+    const absl::StatusOr<FunctionEntry*> named = EntryFor(name);
+    if (!named.ok()) return named.status();
+    entry = *named;
     if (absl::Status followers = CheckFollowers(*entry, handler); !followers.ok()) return followers;
     if (absl::Status status = w_.admission.Reserve(*entry, config.reserved_concurrency); !status.ok()) return status;
     SetExtraThreads();
@@ -424,9 +433,12 @@ absl::StatusOr<std::string> ControlPlane::PublishVersion(std::string_view name,
         CodeOf(fmt::format("{}:{}", name, version)) != nullptr) {
       return version;
     }
-    version = std::to_string(++function.last_version);
+    version = std::to_string(function.last_version + 1);
+    const absl::StatusOr<FunctionEntry*> named = EntryFor(fmt::format("{}:{}", name, version));
+    if (!named.ok()) return named.status();
+    entry = *named;
+    ++function.last_version;
     function.published_revision = latest->revision;
-    entry = &EntryFor(fmt::format("{}:{}", name, version));
     Replaced none;
     FunctionConfig config = ConfigOf(latest->config);
     if (description.has_value()) config.description = *std::move(description);
@@ -457,7 +469,9 @@ absl::Status ControlPlane::SetAlias(std::string_view name, const Alias& alias, b
     }
     absl::StatusOr<std::unique_ptr<Code>> code = AliasCode(name, alias, before);
     if (!code.ok()) return code.status();
-    entry = &EntryFor(qualified);
+    const absl::StatusOr<FunctionEntry*> named = EntryFor(qualified);
+    if (!named.ok()) return named.status();
+    entry = *named;
     if (entry->provisioned.share() != 0 && (alias.version == kLatest || !alias.additional_version.empty())) {
       return absl::InvalidArgumentError(
           fmt::format("alias \"{}\" of function \"{}\" has provisioned concurrency, and can lead to one published "

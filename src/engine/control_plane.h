@@ -38,6 +38,7 @@ class ControlPlane {
     EventQueue& queue;
     Invoker& invoker;
     Delivery& delivery;
+    std::size_t names_max;
   };
   explicit ControlPlane(const Wiring& wiring) : w_(wiring) {}
 
@@ -74,7 +75,8 @@ class ControlPlane {
   std::unique_ptr<Code> WithConfig(const Code& code, const std::function<void(FunctionConfig&)>& change) const;
   // ... told of otherwise.
   std::unique_ptr<Code> WithEventInvoke(const Code& code, const EventInvokeConfig& config) const;
-  FunctionEntry& EntryFor(std::string_view name) RUNLET_REQUIRES(mu_);
+  // ResourceExhausted where that would be one too many.
+  absl::StatusOr<FunctionEntry*> EntryFor(std::string_view name) RUNLET_REQUIRES(mu_);
   void SetCode(FunctionEntry& entry, std::unique_ptr<Code> code, Replaced* replaced) RUNLET_REQUIRES(mu_);
   // Aliases of $LATEST go with it, unless they are told of in a way that `handler` does not allow.
   std::vector<FunctionEntry*> AliasesOfLatest(const FunctionEntry& function) const RUNLET_REQUIRES(mu_);

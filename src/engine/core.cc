@@ -61,7 +61,7 @@ EngineCore::EngineCore(EngineOptions options)
       invoker_({clock_, fork_guard_, executor_, slots_, admission_, options_.observer, options_.interceptor,
                 options_.log, options_.payload_limits}),
       delivery_(invoker_, *queue_, registry_, {options_.account, options_.destination_backlog, options_.retry_budget}),
-      control_plane_({executor_, pool_, slots_, registry_, admission_, *queue_, invoker_, delivery_}) {
+      control_plane_({executor_, pool_, slots_, registry_, admission_, *queue_, invoker_, delivery_, options_.names}) {
   // One thread needs no cheap fence, and asking for it can take milliseconds.
   if (options_.executor == nullptr) RegisterAsymmetricFence();
   if (RUNLET_PLANTED("global-left-behind")) PlantGlobal();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/planted.h"
 #include "engine/core.h"
 
 namespace runlet {
@@ -60,6 +61,7 @@ absl::Status CheckOptions(const EngineOptions& options) {
   if (absl::Status status = CheckRange("destination_backlog", Signed(options.destination_backlog), 1, kMany);
       !status.ok())
     return status;
+  if (absl::Status status = CheckRange("names", Signed(options.names), 1, kMany); !status.ok()) return status;
   if (absl::Status status = CheckAccount(options.account); !status.ok()) return status;
   if (queue.bytes == 0) return absl::InvalidArgumentError("EngineOptions::memory_queue.bytes is 0: no event would fit");
   if (options.destroy_grace < absl::ZeroDuration() || options.destroy_grace > absl::Hours(1)) {

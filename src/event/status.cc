@@ -57,7 +57,7 @@ std::string_view Reason(const absl::Status& status) {
         reason::kFunctionInvocationRateLimitExceeded, reason::kReservedFunctionInvocationRateLimitExceeded,
         reason::kAbandonedExecutionLimitExceeded, reason::kEventQueueFull, reason::kDeadLetterQueueFull,
         reason::kDedupKeysFull, reason::kQueueStorageFull, reason::kQueueStorageFailed, reason::kDestinationBacklogFull,
-        reason::kRecursiveInvocation, reason::kEngineClosed, reason::kNoThreadInTime}) {
+        reason::kRecursiveInvocation, reason::kNamesFull, reason::kEngineClosed, reason::kNoThreadInTime}) {
     if (*payload == Absl(name)) return name;
   }
   return {};

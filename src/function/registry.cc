@@ -96,6 +96,11 @@ FunctionEntry* Registry::FindLatest(std::string_view name) const {
   return parts.qualifier == kLatest ? Find(parts.function) : nullptr;
 }
 
+std::size_t Registry::size() const {
+  MutexLock lock(&mu_);
+  return entries_.size();
+}
+
 FunctionEntry& Registry::FindOrAdd(std::string_view name) {
   MutexLock lock(&mu_);
   if (FunctionEntry* entry = Find(name); entry != nullptr) return *entry;

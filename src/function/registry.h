@@ -25,6 +25,7 @@ class Registry {
   FunctionEntry* Find(std::string_view name) const;
   // The entry of `name`, made if need be; that of its function has been made before.
   FunctionEntry& FindOrAdd(std::string_view name) RUNLET_EXCLUDES(mu_);
+  std::size_t size() const RUNLET_EXCLUDES(mu_);
   // Every entry, in order of first registration.
   std::vector<FunctionEntry*> All() const RUNLET_EXCLUDES(mu_);
 

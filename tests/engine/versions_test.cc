@@ -713,6 +713,28 @@ TEST_CASE("threads that are stuck in one version count against all of the functi
   CHECK(engine.Invoke("g", "{}").ok());
 }
 
+TEST_CASE("the names of functions, versions and aliases have a bound, and reaching it has a name") {
+  Simulation sim({.engine = {.names = 3}});
+  Engine& engine = sim.engine();
+  REQUIRE(engine.Register("f", Saying("one")).ok());
+  REQUIRE(engine.PublishVersion("f").value() == "1");
+  REQUIRE(engine.CreateAlias("f", {.name = "live", .version = "1"}).ok());
+  const auto full = [](const absl::Status& status) {
+    return absl::IsResourceExhausted(status) && Reason(status) == reason::kNamesFull;
+  };
+  CHECK(full(engine.Register("g", Saying("two"))));
+  CHECK(full(engine.CreateAlias("f", {.name = "next", .version = "1"})));
+  REQUIRE(engine.Replace("f", Saying("two")).ok());
+  CHECK(full(engine.PublishVersion("f").status()));
+  // What has its name goes on, and what was refused has left nothing behind.
+  CHECK(engine.UpdateAlias("f", {.name = "live", .version = "$LATEST"}).ok());
+  CHECK(Answer(engine, "f:live") == "two f $LATEST live");
+  CHECK(engine.ListVersions("f").value() == std::vector<std::string>{"$LATEST", "1"});
+  REQUIRE(engine.Remove("f").ok());
+  CHECK(engine.Register("f", Saying("three")).ok());
+  CHECK_FALSE(Engine::Create({.names = 0}).ok());
+}
+
 TEST_CASE("lists are in order of creation, and of functions alone") {
   Simulation sim;
   Engine& engine = sim.engine();

@@ -65,6 +65,9 @@ struct EngineOptions {
   // Invocation records that may wait for destinations that fail; 1 to 10,000,000. When reached, Post to functions that
   // have destinations is refused (DestinationBacklogFull).
   std::size_t destination_backlog = 10'000;
+  // Functions, versions and aliases that may ever be made: their names are known, and counted, until the engine ends; 1
+  // to 10,000,000. When reached, what would make another is refused (NamesFull).
+  std::size_t names = 100'000;
   // Where accepted events wait. nullptr: in memory.
   std::shared_ptr<EventQueue> queue = nullptr;
 

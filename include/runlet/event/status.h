@@ -46,6 +46,7 @@ inline constexpr std::string_view kQueueStorageFull = "QueueStorageFull";      /
 inline constexpr std::string_view kQueueStorageFailed = "QueueStorageFailed";  // ... could not sync: open it anew
 inline constexpr std::string_view kDestinationBacklogFull = "DestinationBacklogFull";
 inline constexpr std::string_view kRecursiveInvocation = "RecursiveInvocation";
+inline constexpr std::string_view kNamesFull = "NamesFull";
 inline constexpr std::string_view kEngineClosed = "EngineClosed";
 inline constexpr std::string_view kNoThreadInTime = "NoThreadInTime";  // the deadline passed before the call began
 }  // namespace reason
