@@ -384,7 +384,8 @@ std::vector<RedriveResult> DeadLetterView::RedriveAll(const DeadLetterFilter& fi
     RedriveResult result{.letter = letter.request_id, .status = {}, .event = {}};
     result.status = core_->delivery_.Redrive(letter.request_id, delay, options.dry_run, &result.event);
     if (result.status.ok()) {
-      delay += std::clamp(options.interval, absl::ZeroDuration(), absl::Hours(1));
+      if (!RUNLET_PLANTED("redrive-rate-ignored"))
+        delay += std::clamp(options.interval, absl::ZeroDuration(), absl::Hours(1));
     } else {
       result.event = RequestId();
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/planted.h"
 #include "engine/core.h"
 
 namespace runlet {
@@ -39,7 +40,7 @@ Inspection EngineCore::Inspect() const {
     running.running_for = absl::Nanoseconds(now.Since(x.started));
     running.remaining = absl::Nanoseconds(x.invocation.deadline.Since(now));
     running.asked_to_stop = now >= x.StopAskedAt();
-    running.abandoned = slot.taken_away();
+    running.abandoned = slot.taken_away() && !RUNLET_PLANTED("overrun-unseen");
     running.thread = slot.thread();
   });
   std::sort(inspection.running.begin(), inspection.running.end(),

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <new>
 
+#include "base/planted.h"
 #include "event/any_value.h"
 #include "event/status_marks.h"
 
@@ -160,7 +161,7 @@ void Call::Finish(absl::Status status) {
   if ((before & kAwaited) != 0) executor.Unblock(&state_);
   if (StreamPipe* const stream = pipe(); stream != nullptr) [[unlikely]]
     stream->End();
-  if ((before & kListened) != 0) listener_->OnEnded();
+  if ((before & kListened) != 0 && !RUNLET_PLANTED("end-untold")) listener_->OnEnded();
 }
 
 void Call::CompleteUnrun(absl::Status status) { Complete(invoker->Refuse(*entry, std::move(status))); }

@@ -91,7 +91,11 @@ void LogLines::WriteJson(const Activity& activity) const {
     status = R"("status":"timeout")";
   } else if (activity.kind == Activity::Kind::kFailed) {
     status = R"("status":"error","errorType":)";
-    AppendJsonString(activity.error_type, &status);
+    if (RUNLET_PLANTED("json-log-unquoted")) {
+      status += fmt::format("\"{}\"", activity.error_type);
+    } else {
+      AppendJsonString(activity.error_type, &status);
+    }
   }
   const std::string duration = JsonMilliseconds(DurationNs(activity));
   write("platform.runtimeDone", fmt::format(R"({},"metrics":{{"durationMs":{}}})", status, duration));

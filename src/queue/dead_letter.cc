@@ -61,7 +61,7 @@ std::string DeadLetter::JsonLine() const {
   }
   line += ']';
   if (const absl::StatusOr<std::string> bytes = Bytes(); bytes.ok()) {
-    if (IsUtf8(*bytes)) {
+    if (IsUtf8(*bytes) || RUNLET_PLANTED("export-is-text")) {
       line += ",\"payload\":" + quoted(*bytes);
     } else {
       line += ",\"payloadBase64\":\"" + absl::Base64Escape(*bytes) + '"';

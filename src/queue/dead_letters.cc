@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/planted.h"
+
 namespace runlet {
 
 bool IsOfFunction(std::string_view name, std::string_view wanted) {
@@ -56,7 +58,7 @@ EventRef DeadLetters::Remove(const RequestId& id) {
 std::vector<EventRef> DeadLetters::Purge(const DeadLetterFilter& filter) {
   std::vector<EventRef> events;
   for (auto at = entries_.begin(); at != entries_.end();) {
-    if (!Matches(at->second, filter)) {
+    if (!Matches(at->second, filter) && !RUNLET_PLANTED("purge-takes-all")) {
       ++at;
       continue;
     }
@@ -69,7 +71,9 @@ std::vector<EventRef> DeadLetters::Purge(const DeadLetterFilter& filter) {
 bool DeadLetters::Matches(const Entry& entry, const DeadLetterFilter& filter) {
   return IsOfFunction(entry.event->function->name, filter.function) &&
          (!filter.condition.has_value() || *filter.condition == entry.condition) &&
-         entry.died_at >= filter.died_after && entry.died_at < filter.died_before;
+         entry.died_at >= filter.died_after &&
+         (entry.died_at < filter.died_before ||
+          (RUNLET_PLANTED("before-is-inclusive") && entry.died_at == filter.died_before));
 }
 
 DeadLetter DeadLetters::Letter(const Entry& entry) {
@@ -88,7 +92,9 @@ DeadLetter DeadLetters::Letter(const Entry& entry) {
 }
 
 DeadLetters::Entries::const_iterator DeadLetters::FirstAfter(const RequestId& id) const {
-  if (const auto found = order_of_.find(id); found != order_of_.end()) return entries_.upper_bound(found->second);
+  if (const auto found = order_of_.find(id); found != order_of_.end()) {
+    return RUNLET_PLANTED("page-overlaps") ? entries_.lower_bound(found->second) : entries_.upper_bound(found->second);
+  }
   // The last time that it went counts: a letter may have come back and gone again.
   std::optional<std::uint64_t> order;
   for (const auto& [gone_id, gone_order] : gone_) {
