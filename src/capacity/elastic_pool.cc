@@ -65,12 +65,13 @@ int ElasticPool::Detach(Instant until) {
     ended.swap(ended_);
     joined_ = true;
   }
+  // Before the others: while one of those takes all the time there is, the watcher would be found on its way out.
+  if (watcher_ != nullptr && !watcher_->Stop(leave_by, keep_alive_)) ++left_behind;
   for (pthread_t thread : ended) {
     if (JoinBy(thread, leave_by)) continue;
     pthread_detach(thread);
     ++left_behind;
   }
-  if (watcher_ != nullptr && !watcher_->Stop(leave_by, keep_alive_)) ++left_behind;
   for (Line& line : dropped) {
     while (line.head != nullptr) {
       Work* work = std::exchange(line.head, line.head->next);
