@@ -328,7 +328,7 @@ void InMemory::Accept(EventRef event, Instant now, News* news) {
 }
 
 void InMemory::MakeWait(Lane* lane, Event* event, Instant now, News* news) {
-  if (event->cancelled) {
+  if (event->cancelled && !RUNLET_PLANTED("cancelled-retried")) {
     SetAside(lane, event);
     TellDue(now, news);
   } else if (const Instant wake = std::min(event->not_before, event->expires); wake > now) {
