@@ -34,14 +34,6 @@ ServiceError UnknownOperation(const Request& request) {
           fmt::format("No call of this API is {} {}.", request.method, request.path().substr(0, 256))};
 }
 
-ServiceError Denied(const AccessKey& key, std::string_view resource) {
-  return {
-      .status = 403,
-      .type = "AccessDeniedException",
-      .message = fmt::format("User: {} is not authorized to perform this operation on resource: {}", key.id, resource),
-      .has_type = false};
-}
-
 // The calls whose path names a function have it in the first part.
 bool NamesFunction(std::string_view path) {
   return path.find("/functions/") != std::string_view::npos || path.find("/tags/") != std::string_view::npos;
@@ -99,7 +91,8 @@ std::optional<const AccessKey*> LambdaService::Admit(const Request& request, std
   const std::optional<FunctionReference> reference = ParseFunctionReference(function);
   // What is no name at all is told by the call.
   if (!reference.has_value() || MayCall(**caller, reference->name)) return caller;
-  SendError(std::move(*responder), Denied(**caller, FunctionArn(engine_.account(), reference->name, {})), ids_.Next());
+  SendError(std::move(*responder), Denied((*caller)->id, FunctionArn(engine_.account(), reference->name, {})),
+            ids_.Next());
   return std::nullopt;
 }
 

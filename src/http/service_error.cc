@@ -44,6 +44,13 @@ ServiceError InvalidParameter(std::string message) {
 }
 ServiceError InvalidContent(std::string message) { return {400, "InvalidRequestContentException", std::move(message)}; }
 ServiceError Conflict(std::string message) { return {409, "ResourceConflictException", std::move(message)}; }
+ServiceError Denied(std::string_view id, std::string_view resource) {
+  return {.status = 403,
+          .type = "AccessDeniedException",
+          .message = fmt::format("User: {} is not authorized to perform this operation on resource: {}", id, resource),
+          .has_type = false};
+}
+
 ServiceError TooLarge(std::uint64_t bytes) {
   return {.status = 413,
           .type = "RequestEntityTooLargeException",

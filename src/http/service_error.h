@@ -30,6 +30,8 @@ ServiceError NotFound(std::string message);
 ServiceError InvalidParameter(std::string message);
 ServiceError InvalidContent(std::string message);
 ServiceError Conflict(std::string message);
+// The key `id` may not do this to `resource`.
+ServiceError Denied(std::string_view id, std::string_view resource);
 // A body that was not even read.
 ServiceError TooLarge(std::uint64_t bytes);
 ServiceError ServiceFailure(std::string message);

@@ -484,6 +484,8 @@ class Signatures(Case):
         error = self.fails("AccessDeniedException", other.invoke, FunctionName="fail")
         self.assertEqual(error.response["ResponseMetadata"]["HTTPStatusCode"], 403)
         self.fails("AccessDeniedException", other.get_function, FunctionName=ARN + "fail")
+        self.fails("AccessDeniedException", other.put_function_event_invoke_config, FunctionName="echo",
+                   DestinationConfig={"OnFailure": {"Destination": ARN + "fail"}})
 
     def test_others_are_turned_away(self):
         self.fails("InvalidSignatureException", self.client("test", "wrong").invoke, FunctionName="echo")
