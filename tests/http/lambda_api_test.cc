@@ -117,9 +117,9 @@ TEST_CASE("a function of the caller's runs on the server's thread", "[realtime]"
   CHECK(runs == 1);
 }
 
-TEST_CASE("a hundred starts and stops, each with a call", "[realtime]") {
+TEST_CASE("five hundred starts and stops, each with a call", "[realtime]") {
   Engine engine = WithEcho();
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 500; ++i) {
     LambdaApi api = Serve(engine);
     Client client(api.port());
     CHECK(client.Send(kInvokeEcho));
