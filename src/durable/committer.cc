@@ -57,8 +57,9 @@ absl::Status Committer::Finish(Change& change) {
       Lead();
       return std::move(change.status_);
     }
-    // A commit without a sync takes no longer than waking a sleeper does.
-    if (looks < kLooks) {
+    // A commit without a sync takes no longer than waking a sleeper does. Those who wait for a sync would look in vain,
+    // and take the processor from whoever is to come into the batch.
+    if (!limits_.sync && looks < kLooks) {
       sched_yield();
     } else {
       FutexWait(&change.state_, state, kForeverNs);
