@@ -143,6 +143,7 @@ class Delivery final : public QueueListener, public CapacityListener {
   Invoker& invoker_;
   const Invoker::Wiring& wiring_;
   EventQueue& queue_;
+  const bool queue_stores_ = queue_.durability() != Durability::kMemory;  // so that its verbs take their time
   const Registry& registry_;
   const Limits limits_;
   std::optional<RetryTokens> retry_tokens_;

@@ -167,8 +167,8 @@ bool Pump::RunEvent(EventRef event) {
   const Invoker::Wiring& w = delivery_.wiring_;
   event_ = std::move(event);
   fence_ = event_->fence;
-  // It came after the last one had ended.
-  if (std::max(event_->accepted, event_->not_before) > now_) now_ = w.clock.Now();
+  // It came after the last one had ended, or what was claimed and settled since had to be stored.
+  if (delivery_.queue_stores_ || std::max(event_->accepted, event_->not_before) > now_) now_ = w.clock.Now();
   started = now_;
   code = slot->Protect(*entry);
   if (code == nullptr) return EndUnrun(Condition::kFunctionRemoved);
