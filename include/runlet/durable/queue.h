@@ -63,6 +63,12 @@ struct Options {
 // that have registered it. The queue closes when the last engine and the host have let it go. Events of functions that
 // nobody has registered wait in the file until somebody does.
 //
+// What is not stored. Records on their way to a destination are in memory: of an event that has ended, the record is
+// lost when the process dies before its destination has taken it. Letters to a DeadLetterQueue are not: they are
+// offered again to the one that is registered next time. And while the disk is full, events end, and observers and
+// destinations are told, before that can be stored: when the process dies meanwhile, such an event was told as ended
+// and runs again.
+//
 // Thread-safe. A forked child is refused everything.
 class Queue : public EventQueue {
  public:
