@@ -4,8 +4,11 @@
 #include <absl/strings/str_split.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <map>
 #include <string>
 
@@ -65,8 +68,9 @@ class Simulation::Body final : public Observer, public Interceptor {
     if (Faults* const faults = FaultsOf(context); faults != nullptr) {
       Faults& planned = *faults;
       if (!planned.failures.empty()) {
-        absl::Status error = std::move(planned.failures.front());
-        planned.failures.erase(planned.failures.begin());
+        Failures& next = planned.failures.front();
+        absl::Status error = next.error;
+        if (--next.count == 0) planned.failures.pop_front();
         return error;
       }
       if (planned.hangs > 0) {
@@ -94,25 +98,31 @@ class Simulation::Body final : public Observer, public Interceptor {
 
   absl::Duration Elapsed() const { return absl::Nanoseconds(clock_.Now().ns); }
   absl::Duration NextDue() {
-    if (engine_.idle() && executor_.parked() == 0) return absl::InfiniteDuration();
+    // Timers of what has ended may be left.
+    if (engine_.idle() && executor_.parked() == 0 && engine_.Inspect().undelivered == 0) {
+      return absl::InfiniteDuration();
+    }
     const Instant due = executor_.NextDue();
     return due.never() ? absl::InfiniteDuration() : absl::Nanoseconds(due.ns);
   }
 
   void FailNext(std::string_view function, absl::Status error, int count) {
-    Faults& faults = faults_[std::string(function)];
-    for (int i = 0; i < count; ++i) faults.failures.push_back(error);
+    if (count > 0) faults_[std::string(function)].failures.push_back({std::move(error), count});
   }
-  void Hang(std::string_view function, int count) { faults_[std::string(function)].hangs += count; }
+  void Hang(std::string_view function, int count) { faults_[std::string(function)].hangs += std::max(count, 0); }
 
   Engine& engine() { return engine_; }
   const testing::Ledger& ledger() const { return ledger_; }
   std::uint64_t steps() const { return executor_.steps(); }
 
  private:
+  struct Failures {
+    absl::Status error;
+    int count;
+  };
   struct Faults {
-    std::vector<absl::Status> failures;
-    int hangs = 0;
+    std::deque<Failures> failures;
+    std::int64_t hangs = 0;
   };
 
   // Those of the version or alias before those of the function.

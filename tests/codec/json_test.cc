@@ -141,6 +141,15 @@ TEST_CASE("JSON of another shape is refused, and the message says what is wrong 
   CHECK(Says(Read<Picture>(R"({"key":"k","size":{"width":1},"tags":[],"quality":1,"grey":false})"), "'height'"));
 }
 
+TEST_CASE("a number that is infinite or NaN has no JSON, however deep it is") {
+  const double infinite = std::numeric_limits<double>::infinity();
+  for (const double number : {infinite, -infinite, std::numeric_limits<double>::quiet_NaN()}) {
+    CHECK(Says(Codec<std::vector<double>>::Encode({1, number}).status(), "infinite or NaN"));
+    CHECK(Says(Codec<nlohmann::json>::Encode({{"deep", {{"deeper", {1, number}}}}}).status(), "infinite or NaN"));
+  }
+  CHECK(Codec<std::vector<double>>::Encode({1, std::numeric_limits<double>::max()}).ok());
+}
+
 TEST_CASE("text that is not UTF-8 has no JSON") {
   CHECK(Says(Codec<Picture>::Encode({"\xff", {}, {}, 0, false}).status(), "invalid UTF-8"));
   CHECK(Says(Codec<std::vector<std::string>>::Encode({"caf\xe9"}).status(), "UTF-8"));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -214,6 +215,38 @@ TEST_CASE("Stub registers a function that is not there, with the defaults") {
   REQUIRE(sim.Stub(kTwice, [](int n) { return 3 * n; }).ok());
   CHECK(sim.engine().Invoke(kTwice, 21).value() == 63);
   CHECK(!sim.Stub("no name", Nothing).ok());
+}
+
+TEST_CASE("NextDue says when a destination that refuses is tried again, though the engine is idle") {
+  Simulation sim;
+  int tries = 0;
+  const auto refuse = [&](const InvocationRecord&) {
+    ++tries;
+    return absl::UnavailableError("down");
+  };
+  const EventInvokeConfig config{.on_success = Destination::Callback(refuse)};
+  REQUIRE(sim.engine().Register("work", [](std::string_view event) { return event; }, {.event_invoke = config}).ok());
+  REQUIRE(sim.engine().Post("work", "{}").ok());
+  sim.RunUntilIdle();
+  CHECK(sim.engine().idle());
+  const int before = tries;
+  // A timer of what has ended may come before.
+  for (int i = 0; i < 3 && tries == before; ++i) {
+    REQUIRE(sim.NextDue() < absl::InfiniteDuration());
+    sim.AdvanceBy(sim.NextDue() - sim.Elapsed());
+  }
+  CHECK(tries == before + 1);
+}
+
+TEST_CASE("FailNext and Hang take any count") {
+  Simulation sim;
+  constexpr int kAlways = std::numeric_limits<int>::max();
+  sim.FailNext("work", absl::DataLossError("torn"), kAlways);
+  sim.FailNext("work", absl::DataLossError("none"), 0);
+  sim.Hang("work", kAlways);
+  sim.Hang("work", kAlways);
+  REQUIRE(sim.engine().Register("work", [](std::string_view event) { return event; }).ok());
+  for (int i = 0; i < 3; ++i) CHECK(sim.engine().Invoke("work", "{}").status().code() == absl::StatusCode::kDataLoss);
 }
 
 TEST_CASE("FailNext makes the next executions fail, before and after the function is registered") {

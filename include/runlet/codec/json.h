@@ -6,6 +6,8 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -53,21 +55,32 @@ inline bool IsShallow(std::string_view bytes) {
   return true;
 }
 
+// The library writes null for a number that JSON does not have, and nobody could read it back.
+inline bool HasOnlyFiniteNumbers(const nlohmann::json& json) {
+  if (json.is_structured()) return std::all_of(json.begin(), json.end(), HasOnlyFiniteNumbers);
+  return !json.is_number_float() || std::isfinite(json.get<double>());
+}
+
+inline absl::StatusOr<std::string> Write(const nlohmann::json& json) {
+  if (!HasOnlyFiniteNumbers(json)) return absl::InvalidArgumentError("JSON has no number that is infinite or NaN");
+  return json.dump();
+}
+
 }  // namespace internal_json
 
 // Decode says InvalidArgument and the parser's words for what is not JSON or not a T, and for what is nested deeper
-// than 1,000; Encode for text that is not UTF-8.
+// than 1,000; Encode for text that is not UTF-8, and for numbers that are infinite or NaN.
 template <internal_json::Converts T>
 struct Codec<T> {
   static absl::StatusOr<std::string> Encode(const T& value) {
 #if defined(__cpp_exceptions)
     try {
-      return nlohmann::json(value).dump();
+      return internal_json::Write(value);
     } catch (const nlohmann::json::exception& e) {
       return absl::InvalidArgumentError(e.what());
     }
 #else
-    return nlohmann::json(value).dump();
+    return internal_json::Write(value);
 #endif
   }
 

@@ -59,7 +59,7 @@ struct FunctionMetrics {
   absl::Duration max_async_event_age;               // and its maximum
   std::uint64_t dead_letter_errors = 0;             // failed sends to a DeadLetterQueue
   std::uint64_t destination_delivery_failures = 0;  // failed sends to a destination
-  std::uint64_t recursive_invocations_dropped = 0;  // calls refused and events ended by loop detection
+  std::uint64_t recursive_invocations_dropped = 0;  // calls refused and events ended by loop detection or depth
   std::int64_t billed_milliseconds = 0;             // the sum over invocations of the duration, each rounded up to 1 ms
   std::int64_t mb_milliseconds = 0;                 // the sum over invocations of memory_size times what is billed
   double gb_seconds() const { return static_cast<double>(mb_milliseconds) / (1024.0 * 1000.0); }

@@ -54,13 +54,14 @@ class Simulation {
   Engine& engine();
 
   // Until the engine is idle(): every accepted event has ended and nothing runs, however much virtual time that takes;
-  // or until nothing more can happen by itself.
+  // or until nothing more can happen by itself. A refusing destination is tried for ever while something else hangs
+  // that the engine may not write off (max_abandoned): use AdvanceBy there.
   void RunUntilIdle();
   // Runs whatever falls due within `duration` from now; then exactly so much time has passed.
   void AdvanceBy(absl::Duration duration);
   // Virtual time since the simulation began.
   absl::Duration Elapsed() const;
-  // When, on the scale of Elapsed(), something happens next by itself; infinite for never.
+  // When, on the scale of Elapsed(), something happens next by itself, at the earliest; infinite for never.
   absl::Duration NextDue();
 
   std::vector<DeadLetter> DeadLetters();
