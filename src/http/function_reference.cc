@@ -37,15 +37,19 @@ bool IsPartition(std::string_view text) {
   return text.empty() || (Skip(&text, "aws") && AllOf(text, [](char c) { return IsLetter(c) || c == '-'; }));
 }
 
-// "us-east-1", "us-gov-west-1".
-bool IsRegion(std::string_view text) {
-  if (text.size() < 2 || !IsLower(text[0]) || !IsLower(text[1])) return false;
-  text.remove_prefix(2);
-  Skip(&text, "-gov");
+// "-east-1".
+bool IsRegionEnd(std::string_view text) {
   if (!Skip(&text, "-")) return false;
   const std::size_t dash = text.find('-');
   return dash != std::string_view::npos && dash > 0 && AllOf(text.substr(0, dash), IsLower) &&
          text.size() == dash + 2 && IsDigit(text.back());
+}
+
+// "us-east-1", "us-gov-west-1".
+bool IsRegion(std::string_view text) {
+  if (text.size() < 2 || !IsLower(text[0]) || !IsLower(text[1])) return false;
+  text.remove_prefix(2);
+  return IsRegionEnd(text) || (Skip(&text, "-gov") && IsRegionEnd(text));
 }
 
 bool IsAccount(std::string_view text) { return text.size() == 12 && AllOf(text, IsDigit); }

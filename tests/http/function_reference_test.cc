@@ -35,6 +35,17 @@ TEST_CASE("a function is named by its name, a partial or a full ARN, each with o
   CHECK(Parts("arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:f") == "us-gov-west-1|123456789012|f|");
 }
 
+TEST_CASE("a region may begin as those of the government do") {
+  for (const std::string region : {"us-gov-1", "us-government-1", "us-gov-west-1", "us-gov-gov-1"}) {
+    const auto reference = ParseFunctionReference("arn:aws:lambda:" + region + ":123456789012:function:f");
+    INFO(region);
+    REQUIRE(reference.has_value());
+    CHECK(reference->region == region);
+    CHECK(reference->name == "f");
+  }
+  CHECK_FALSE(ParseFunctionReference("arn:aws:lambda:us-gov:123456789012:function:f").has_value());
+}
+
 TEST_CASE("the percent-encoding of a path is taken off once") {
   CHECK(Parts("arn%3Aaws%3Alambda%3Aeu-west-1%3A123456789012%3Afunction%3Aresize%3A%24LATEST") ==
         "eu-west-1|123456789012|resize|$LATEST");
