@@ -18,8 +18,8 @@ namespace runlet {
 class EngineCore;
 
 struct RedriveOptions {
-  // Between the first attempts of one event and the next, so that what has recovered is not overrun. What is below 0 or
-  // above 1 h counts as that. The age of an event (maximum_event_age) counts from when its first attempt may begin.
+  // Between the first attempts of one event and the next, so that what has recovered is not overrun: below 0 it is 0,
+  // above 1 h it is 1 h. An event's age (maximum_event_age) counts from when its first attempt may begin.
   absl::Duration interval = absl::ZeroDuration();
   // At most so many letters.
   std::size_t max = std::numeric_limits<std::size_t>::max();
