@@ -45,10 +45,13 @@ class Delivery final : public QueueListener, public CapacityListener {
 
   // Does what is due; returns when to call again.
   Instant Advance(Instant now);
-  // Takes what waits for a function that is being removed.
+  // Takes what waits for `entry` alone.
   std::vector<EventRef> TakeWaiting(const FunctionEntry& entry);
-  // ... and ends it.
-  void EndRemoved(std::vector<EventRef> events, const EventInvokeConfig* sinks);
+  // ... and ends it. Says how many that were.
+  std::size_t EndWaiting(std::vector<EventRef> events, Condition condition, const EventInvokeConfig* sinks);
+  // Ends what waits for `entry` alone, and is not told to anybody but the observer.
+  std::size_t Purge(const FunctionEntry& entry);
+  std::size_t PurgeDead(const DeadLetterFilter& filter);
   // Has letters of `entry` offered to `sink` that were there before it was registered: those that a durable queue has
   // kept from an earlier process.
   void OfferOldLetters(const FunctionEntry& entry, const std::shared_ptr<DeadLetterQueue>& sink);

@@ -18,6 +18,11 @@ namespace {
 
 constexpr std::int64_t kPostponedNs = 1'000'000'000;
 
+// As the host wants it, which need not be told.
+bool EndedByHost(Condition condition) {
+  return condition == Condition::kCancelled || (condition == Condition::kPurged && !RUNLET_PLANTED("purged-buried"));
+}
+
 // `running`: where its time went, if it runs.
 DeadLetter ParkedEvent(const EventRef& event, const std::optional<TimeSplit>& running, const Clock& clock,
                        Instant now) {
@@ -66,7 +71,7 @@ Settlement Delivery::End(EventRef event, std::uint64_t fence, Condition conditio
   Settlement settlement;
   settlement.event = std::move(event);
   settlement.fence = fence;
-  const bool leaves_nothing = condition == Condition::kSuccess || condition == Condition::kCancelled;
+  const bool leaves_nothing = condition == Condition::kSuccess || EndedByHost(condition);
   settlement.kind = leaves_nothing                    ? Settlement::Kind::kDone
                     : condition == Condition::kParked ? Settlement::Kind::kParked
                                                       : Settlement::Kind::kDead;
@@ -148,7 +153,7 @@ Delivery::Ending Delivery::EndingOf(const Settlement& settlement, Instant now, c
                 About(event, Activity::Kind::kEnded, now), nullptr};
   ending.activity.condition = settlement.condition;
   if (sinks == nullptr || settlement.kind == Settlement::Kind::kParked) return ending;
-  if (settlement.condition == Condition::kCancelled) return ending;
+  if (EndedByHost(settlement.condition)) return ending;
   const bool success = settlement.condition == Condition::kSuccess;
   const Destination& destination = success ? sinks->on_success : sinks->on_failure;
   if (!destination.is_set()) return ending;
@@ -210,13 +215,35 @@ std::vector<EventRef> Delivery::TakeWaiting(const FunctionEntry& entry) {
   return taken;
 }
 
-void Delivery::EndRemoved(std::vector<EventRef> events, const EventInvokeConfig* sinks) {
+std::size_t Delivery::EndWaiting(std::vector<EventRef> events, Condition condition, const EventInvokeConfig* sinks) {
+  constexpr std::size_t kAtOnce = 1024;  // so that nobody waits long for the queue
+  std::size_t ended = 0;
   SlotHold slot(wiring_.slots);
-  for (EventRef& event : events) {
-    const std::uint64_t fence = event->fence;
-    Settlement settlement = End(std::move(event), fence, Condition::kFunctionRemoved);
-    Settle({&settlement, 1}, wiring_.clock.Now(), sinks, *slot);
+  std::vector<Settlement> settlements;
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const std::uint64_t fence = events[i]->fence;
+    settlements.push_back(End(std::move(events[i]), fence, condition));
+    if (settlements.size() < kAtOnce && i + 1 < events.size()) continue;
+    Settle(settlements, wiring_.clock.Now(), sinks, *slot);
+    ended += static_cast<std::size_t>(std::count_if(settlements.begin(), settlements.end(),
+                                                    [](const Settlement& settlement) { return !settlement.stale; }));
+    settlements.clear();
   }
+  return ended;
+}
+
+std::size_t Delivery::Purge(const FunctionEntry& entry) {
+  RecallClaimed(*entry.lane);
+  return EndWaiting(TakeWaiting(entry), Condition::kPurged, nullptr);
+}
+
+std::size_t Delivery::PurgeDead(const DeadLetterFilter& filter) {
+  const std::vector<RequestId> purged = queue_.PurgeDead(filter);
+  const Instant now = wiring_.clock.Now();
+  for (const RequestId& id : purged)
+    invoker_.Observe(
+        {.kind = Activity::Kind::kDeadLetterPurged, .type = InvocationType::kEvent, .at = now, .request_id = id});
+  return purged.size();
 }
 
 void Delivery::OfferOldLetters(const FunctionEntry& entry, const std::shared_ptr<DeadLetterQueue>& sink) {

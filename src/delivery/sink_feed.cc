@@ -39,16 +39,16 @@ void SinkFeed::Add(Owed owed) {
   Advance(now);
 }
 
-absl::Status SinkFeed::OfferLetter(const Letter& letter) {
+absl::Status SinkFeed::OfferLetter(const Owed& owed, const Letter& letter) {
   // Not there any more when it was redriven or purged meanwhile.
   const std::optional<DeadLetter> found = queue_.GetDead(letter.id);
   if (!found.has_value()) return absl::OkStatus();
   absl::Status status = AskSink([&] { return letter.sink->Put({&*found, 1}); });
-  if (status.ok()) queue_.TakeDead({&letter.id, 1});
+  if (status.ok() && !queue_.TakeDead({&letter.id, 1}).empty()) Tell(owed, Activity::Kind::kDeadLetterTaken);
   return status;
 }
 
-absl::Status SinkFeed::OfferRecord(const Record& record) {
+absl::Status SinkFeed::OfferRecord(const Owed& owed, const Record& record) {
   struct Offered {
     absl::Status operator()(std::monostate) const { return absl::OkStatus(); }
     absl::Status operator()(const Destination::FunctionName& function) const {
@@ -64,7 +64,9 @@ absl::Status SinkFeed::OfferRecord(const Record& record) {
     const InvocationRecord& record;
   };
   absl::Status status = std::visit(Offered{*this, record.record}, record.destination.target());
-  if (status.ok()) records_.fetch_sub(1, std::memory_order_relaxed);
+  if (!status.ok()) return status;
+  records_.fetch_sub(1, std::memory_order_relaxed);
+  Tell(owed, Activity::Kind::kDestinationTold);
   return status;
 }
 
@@ -77,7 +79,8 @@ void SinkFeed::Offer(Owed owed) {
     absl::Status status = absl::AbortedError("the sink ended its thread");
   } offered{*this, std::move(owed)};
   const auto* letter = std::get_if<Letter>(&offered.owed.what);
-  offered.status = letter != nullptr ? OfferLetter(*letter) : OfferRecord(std::get<Record>(offered.owed.what));
+  offered.status = letter != nullptr ? OfferLetter(offered.owed, *letter)
+                                     : OfferRecord(offered.owed, std::get<Record>(offered.owed.what));
 }
 
 void SinkFeed::Conclude(Owed owed, const absl::Status& status) {
@@ -90,7 +93,7 @@ void SinkFeed::Conclude(Owed owed, const absl::Status& status) {
   const Instant now = w.clock.Now();
   const std::int64_t wait = BackoffNs(RUNLET_PLANTED("sink-asked-steadily") ? 0 : owed.failures++);
   const Instant due = owed.due = now.After(wait);
-  TellFailure(owed, status, now);
+  TellFailure(owed, status);
   const bool gives_up = owed.awaited && wait == kLongestBackoffNs;
   if (gives_up) owed.awaited = false;
   {
@@ -101,28 +104,35 @@ void SinkFeed::Conclude(Owed owed, const absl::Status& status) {
   if (gives_up) StopAwaiting();
 }
 
-void SinkFeed::TellFailure(const Owed& owed, const absl::Status& status, Instant now) {
-  Activity activity{.type = InvocationType::kEvent, .at = now, .due = owed.due, .function = owed.entry->name};
-  activity.error_message = {status.message().data(), status.message().size()};
+void SinkFeed::Tell(const Owed& owed, Activity::Kind kind, const absl::Status& status) {
+  if (!invoker_.observed()) return;
+  Activity activity{.kind = kind,
+                    .type = InvocationType::kEvent,
+                    .at = invoker_.wiring().clock.Now(),
+                    .function = owed.entry->name,
+                    .error_message = {status.message().data(), status.message().size()}};
+  if (!status.ok()) activity.due = owed.due;
+  if (const auto* letter = std::get_if<Letter>(&owed.what)) {
+    activity.request_id = letter->id;
+    activity.condition = letter->condition;
+    activity.attempt = letter->attempts;
+  } else {
+    const InvocationRecord& record = std::get<Record>(owed.what).record;
+    activity.request_id = record.request_id;
+    activity.condition = record.condition;
+    activity.attempt = record.approximate_invoke_count;
+  }
+  invoker_.Observe(activity);
+}
+
+void SinkFeed::TellFailure(const Owed& owed, const absl::Status& status) {
+  const bool letter = std::holds_alternative<Letter>(owed.what);
   {
     SlotHold slot(invoker_.wiring().slots);
     Meter& meter = slot->meter(*owed.entry);
-    if (const auto* letter = std::get_if<Letter>(&owed.what)) {
-      activity.kind = Activity::Kind::kDeadLetterError;
-      activity.request_id = letter->id;
-      activity.condition = letter->condition;
-      activity.attempt = letter->attempts;
-      meter.dead_letter_errors.Add(1);
-    } else {
-      const InvocationRecord& record = std::get<Record>(owed.what).record;
-      activity.kind = Activity::Kind::kDestinationError;
-      activity.request_id = record.request_id;
-      activity.condition = record.condition;
-      activity.attempt = record.approximate_invoke_count;
-      meter.destination_delivery_failures.Add(1);
-    }
+    (letter ? meter.dead_letter_errors : meter.destination_delivery_failures).Add(1);
   }
-  invoker_.Observe(activity);
+  Tell(owed, letter ? Activity::Kind::kDeadLetterError : Activity::Kind::kDestinationError, status);
 }
 
 void SinkFeed::StopAwaiting() {

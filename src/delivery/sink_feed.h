@@ -64,9 +64,10 @@ class SinkFeed final : private Work {
   void Drop() override {}
   void Add(Owed owed) RUNLET_EXCLUDES(mu_);
   void Offer(Owed owed) RUNLET_EXCLUDES(mu_);
-  absl::Status OfferLetter(const Letter& letter);
-  absl::Status OfferRecord(const Record& record);
-  void TellFailure(const Owed& owed, const absl::Status& status, Instant now);
+  absl::Status OfferLetter(const Owed& owed, const Letter& letter);
+  absl::Status OfferRecord(const Owed& owed, const Record& record);
+  void Tell(const Owed& owed, Activity::Kind kind, const absl::Status& status = {});
+  void TellFailure(const Owed& owed, const absl::Status& status);
   void Conclude(Owed owed, const absl::Status& status) RUNLET_EXCLUDES(mu_);
   void StopAwaiting();
 

@@ -123,7 +123,7 @@ std::vector<StoredLetter> Store::TakeDead(std::span<const RequestId> ids) {
   return letters;
 }
 
-std::size_t Store::PurgeDead(const DeadLetterFilter& filter) {
+std::vector<RequestId> Store::PurgeDead(const DeadLetterFilter& filter) {
   const LetterQuery query = QueryOf(filter, SIZE_MAX);
   std::vector<std::pair<RequestId, std::int64_t>> purged;
   AnyChange purge(
@@ -138,11 +138,16 @@ std::size_t Store::PurgeDead(const DeadLetterFilter& filter) {
         return absl::OkStatus();
       },
       true);
-  if (!committer_.Commit(purge).ok()) return 0;
+  if (!committer_.Commit(purge).ok()) return {};
   MutexLock lock(&mu_);
   dead_ -= static_cast<std::int64_t>(purged.size());
-  for (const auto& [id, ord] : purged) RememberGone(id, ord);
-  return purged.size();
+  std::vector<RequestId> ids;
+  ids.reserve(purged.size());
+  for (const auto& [id, ord] : purged) {
+    RememberGone(id, ord);
+    ids.push_back(id);
+  }
+  return ids;
 }
 
 absl::Status Store::Redrive(const RequestId& id, EventRef fresh, std::vector<NewEvent>& row, Known* known, Instant now,

@@ -359,7 +359,10 @@ std::vector<DeadLetter> Port::TakeDead(std::span<const RequestId> ids) {
   return LettersOf(store_->TakeDead(ids));
 }
 
-std::size_t Port::PurgeDead(const DeadLetterFilter& filter) { return store_->forked() ? 0 : store_->PurgeDead(filter); }
+std::vector<RequestId> Port::PurgeDead(const DeadLetterFilter& filter) {
+  if (store_->forked()) return {};
+  return store_->PurgeDead(filter);
+}
 
 // ---- figures ----
 

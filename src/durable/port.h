@@ -46,7 +46,7 @@ class Port final : public Queue, private Audience {
   std::optional<DeadLetter> GetDead(const RequestId& id) const override;
   absl::Status Redrive(const RequestId& id, EventRef fresh, Instant now) override;
   std::vector<DeadLetter> TakeDead(std::span<const RequestId> ids) override;
-  std::size_t PurgeDead(const DeadLetterFilter& filter) override;
+  std::vector<RequestId> PurgeDead(const DeadLetterFilter& filter) override;
 
   QueueStats stats() const override;
   std::optional<StorageStats> storage() const override;

@@ -108,7 +108,7 @@ class Store {
       RUNLET_EXCLUDES(mu_);
   std::optional<StoredLetter> GetDead(const RequestId& id) RUNLET_EXCLUDES(mu_);
   std::vector<StoredLetter> TakeDead(std::span<const RequestId> ids) RUNLET_EXCLUDES(mu_);
-  std::size_t PurgeDead(const DeadLetterFilter& filter) RUNLET_EXCLUDES(mu_);
+  std::vector<RequestId> PurgeDead(const DeadLetterFilter& filter) RUNLET_EXCLUDES(mu_);
   // Of a row of runlet_function.
   std::string FunctionName(std::int64_t row) const RUNLET_EXCLUDES(mu_);
   Known* FindKnown(std::int64_t row) const RUNLET_EXCLUDES(mu_);

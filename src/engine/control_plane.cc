@@ -190,6 +190,7 @@ absl::StatusOr<FunctionEntry*> ControlPlane::EntryFor(std::string_view name) {
 
 void ControlPlane::SetCode(FunctionEntry& entry, std::unique_ptr<Code> code, Replaced* replaced) {
   const bool registered = code != nullptr;
+  if (RUNLET_PLANTED("waiting-keep-their-code") && registered && w_.queue.waiting(entry).delayed != 0) return;
   if (registered && code->change == 0) {
     code->change = ++changes_;
     code->modified = w_.invoker.wiring().clock.Calendar();
@@ -317,6 +318,7 @@ absl::Status ControlPlane::SetReservedConcurrency(std::string_view name, std::op
     MutexLock lock(&mu_);
     if (CodeOf(name) == nullptr) return Invoker::NotFound(name);
     entry = w_.registry.Find(name);
+    if (RUNLET_PLANTED("reservation-stays")) return absl::OkStatus();
     if (absl::Status status = w_.admission.Reserve(*entry, reserved); !status.ok()) return status;
     SetExtraThreads();
   }
@@ -570,7 +572,7 @@ absl::Status ControlPlane::Remove(std::string_view name) {
   // What was set aside is everyone's now.
   w_.admission.Changed();
   for (std::size_t i = 0; i < removed.size(); ++i)
-    w_.delivery.EndRemoved(std::move(removed[i].waiting), sinks[i].get());
+    w_.delivery.EndWaiting(std::move(removed[i].waiting), Condition::kFunctionRemoved, sinks[i].get());
   return absl::OkStatus();
 }
 

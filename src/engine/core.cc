@@ -142,6 +142,8 @@ DrainReport EngineCore::Drain(absl::Duration soft, absl::Duration hard) {
   if (fork_guard_.forked()) return report;
   Life open = Life::kOpen;
   if (!invoker_.ChangeLife(&open, Life::kDraining)) return report;
+  const auto tell = [this](Activity::Kind kind) { invoker_.Observe({.kind = kind, .at = clock_.Now()}); };
+  tell(Activity::Kind::kDraining);
   const std::uint64_t ended_before = queue_->stats().ended;
   const Instant start = clock_.Now();
   const Instant soft_end = start.After(std::max<std::int64_t>(Nanos(soft), 0));
@@ -159,6 +161,7 @@ DrainReport EngineCore::Drain(absl::Duration soft, absl::Duration hard) {
     return stats.delayed == 0 || queue_->Advance(clock_.Now()) > soft_end;
   });
   invoker_.ChangeLife(nullptr, Life::kStopping);
+  tell(Activity::Kind::kStopping);
   slots_.StopAll(
       static_cast<std::uint32_t>(StopReason::kDrain),
       [](void* executor, const std::atomic<std::uint32_t>* word) { static_cast<Executor*>(executor)->Unblock(word); },
@@ -177,6 +180,7 @@ DrainReport EngineCore::Drain(absl::Duration soft, absl::Duration hard) {
     const QueueStats stats = queue_->stats();
     report.parked = stats.ready + stats.delayed + stats.running + stats.stranded;
   }
+  tell(Activity::Kind::kClosed);
   return report;
 }
 

@@ -252,6 +252,18 @@ absl::Status Engine::Cancel(const RequestId& id) {
   return core_->Cancel(id);
 }
 
+absl::StatusOr<std::size_t> Engine::Purge(std::string_view name) {
+  if (absl::Status alive = core_->CheckAlive(name); !alive.ok()) return alive;
+  const FunctionEntry* entry = Find(name);
+  if (entry == nullptr || !entry->known.load(std::memory_order_relaxed)) return Invoker::NotFound(name);
+  if (!QualifiedName(name).qualifier.empty()) return core_->delivery_.Purge(*entry);
+  std::size_t purged = 0;
+  for (const FunctionEntry* each : core_->registry_.All()) {
+    if (&each->function == &entry->function) purged += core_->delivery_.Purge(*each);
+  }
+  return purged;
+}
+
 absl::Status Engine::Check(std::string_view name, std::string_view event) {
   if (absl::Status alive = core_->CheckAlive(name); !alive.ok()) return alive;
   FunctionEntry* entry = Find(name);
@@ -403,7 +415,7 @@ std::string DeadLetterView::Export(const DeadLetterFilter& filter) const {
 }
 
 std::size_t DeadLetterView::Purge(const DeadLetterFilter& filter) {
-  return core_->fork_guard_.forked() ? 0 : core_->queue_->PurgeDead(filter);
+  return core_->fork_guard_.forked() ? 0 : core_->delivery_.PurgeDead(filter);
 }
 
 }  // namespace runlet

@@ -15,11 +15,17 @@ std::string_view ActivityName(Activity::Kind kind) {
     case Activity::Kind::kRetryScheduled: return "retry scheduled";
     case Activity::Kind::kEnded: return "ended";
     case Activity::Kind::kRedriven: return "redriven";
+    case Activity::Kind::kDeadLetterTaken: return "dead letter taken";
     case Activity::Kind::kDeadLetterError: return "dead letter error";
+    case Activity::Kind::kDeadLetterPurged: return "dead letter purged";
+    case Activity::Kind::kDestinationTold: return "destination told";
     case Activity::Kind::kDestinationError: return "destination error";
     case Activity::Kind::kRegistered: return "registered";
     case Activity::Kind::kReplaced: return "replaced";
     case Activity::Kind::kRemoved: return "removed";
+    case Activity::Kind::kDraining: return "draining";
+    case Activity::Kind::kStopping: return "stopping";
+    case Activity::Kind::kClosed: return "closed";
   }
   return "unknown";
 }

@@ -27,6 +27,7 @@ std::string_view NameOf(const TraceRecord& record) {
   switch (record.condition) {
     case Condition::kSuccess:
     case Condition::kCancelled:
+    case Condition::kPurged:
     case Condition::kParked: return "ended";
     default: return "dead letter";
   }

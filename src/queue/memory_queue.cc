@@ -155,7 +155,7 @@ class InMemory final : public EventQueue {
     MutexLock lock(&mu_);
     return dead_.Take(ids);
   }
-  std::size_t PurgeDead(const DeadLetterFilter& filter) override;
+  std::vector<RequestId> PurgeDead(const DeadLetterFilter& filter) override;
   QueueStats stats() const override;
   WaitingEvents waiting(const FunctionIdentity& function) const override;
 
@@ -576,13 +576,16 @@ absl::Status InMemory::Redrive(const RequestId& id, EventRef fresh, Instant now)
   return found ? shortage.AsStatus() : absl::NotFoundError(fmt::format("no dead letter {}", id.ToString()));
 }
 
-std::size_t InMemory::PurgeDead(const DeadLetterFilter& filter) {
+std::vector<RequestId> InMemory::PurgeDead(const DeadLetterFilter& filter) {
   std::vector<EventRef> purged;  // let go after the lock
   {
     MutexLock lock(&mu_);
     purged = dead_.Purge(filter);
   }
-  return purged.size();
+  std::vector<RequestId> ids;
+  ids.reserve(purged.size());
+  for (const EventRef& event : purged) ids.push_back(event->id);
+  return ids;
 }
 
 QueueStats InMemory::stats() const {

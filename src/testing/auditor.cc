@@ -34,9 +34,7 @@ void Auditor::OnActivity(const Activity& activity) {
     case Activity::Kind::kRegistered:
     case Activity::Kind::kReplaced:
     case Activity::Kind::kRemoved: OnPublished(activity); break;
-    case Activity::Kind::kLateResult:
-    case Activity::Kind::kDeadLetterError:
-    case Activity::Kind::kDestinationError: break;
+    default: break;
   }
 }
 

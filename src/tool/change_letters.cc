@@ -162,7 +162,7 @@ int PurgeLetters(const CommandLine& line) {
     if (!letters.ok()) return Fail(letters.status());
     for (const DeadLetter& letter : *letters) purged += letter.function.empty() ? 0 : 1;
   } else {
-    purged = line.ids.empty() ? (*queue)->PurgeDead(line.filter) : (*queue)->TakeDead(line.ids).size();
+    purged = line.ids.empty() ? (*queue)->PurgeDead(line.filter).size() : (*queue)->TakeDead(line.ids).size();
   }
   const std::string answer =
       line.json

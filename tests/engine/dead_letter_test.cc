@@ -344,6 +344,9 @@ TEST_CASE("purged letters are gone for good") {
   CHECK(absl::IsNotFound(l.view().Redrive(l.ids[0]).status()));
   CHECK(l.view().Purge() == 2);
   CHECK(l.view().size() == 0);
+  std::vector<RequestId> told;
+  for (const auto& entry : l.sim.Ledger().Of(Activity::Kind::kDeadLetterPurged)) told.push_back(entry.request_id);
+  CHECK(told == std::vector<RequestId>{l.ids[0], l.ids[2], l.ids[1], l.ids[3]});
 }
 
 TEST_CASE("a full dead-letter queue refuses new events, and loses none that it had accepted") {

@@ -334,6 +334,10 @@ TEST_CASE("a destination that fails is tried again after 1 s, doubling, and each
   CHECK(told[0].error_message == "sink down");
   CHECK(told[0].due == absl::Seconds(1));
   CHECK(told[0].request_id == sink->taken[0].request_id);
+  const auto taken = sim.Ledger().Of(Activity::Kind::kDestinationTold, "f");
+  REQUIRE(taken.size() == 1);
+  CHECK(taken[0].at == absl::Seconds(7));
+  CHECK(taken[0].request_id == sink->taken[0].request_id);
 }
 
 TEST_CASE("a destination function that is gone is a failing destination, until it is back") {

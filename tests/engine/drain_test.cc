@@ -121,6 +121,23 @@ TEST_CASE("an idle engine drains at once and is closed for good") {
   CHECK(p.engine().WaitIdle().ok());
 }
 
+TEST_CASE("an observer is told how far a drain has come") {
+  std::vector<std::string> told;
+  struct Watch final : Observer {
+    explicit Watch(std::vector<std::string>& told) : told(told) {}
+    void OnActivity(const Activity& activity) override { told.emplace_back(ActivityName(activity.kind)); }
+    std::vector<std::string>& told;
+  } watch(told);
+  {
+    Parking p({.observer = &watch});
+    REQUIRE(p.engine().Register("work", Nothing).ok());
+    REQUIRE(p.engine().Post("work", "{}", {.delay = absl::Hours(1)}).ok());
+    p.engine().Drain(absl::ZeroDuration(), absl::ZeroDuration());
+    p.engine().Drain(absl::ZeroDuration(), absl::ZeroDuration());
+  }
+  CHECK(told == std::vector<std::string>{"registered", "accepted", "draining", "stopping", "ended", "closed"});
+}
+
 TEST_CASE("a second drain finds nothing to do") {
   Parking p;
   REQUIRE(p.engine().Register("work", Nothing).ok());

@@ -937,9 +937,9 @@ TEST_CASE("dead letters are filtered by function and by condition") {
   CHECK(Numbers(t.queue->ListDead({.condition = Condition::kEventAgeExceeded}, 100, std::nullopt)) == Ints{3});
   CHECK(t.queue->ListDead({.function = "a", .condition = Condition::kEventAgeExceeded}, 9, std::nullopt).empty());
 
-  CHECK(t.queue->PurgeDead({.condition = Condition::kEventAgeExceeded}) == 1);
-  CHECK(t.queue->PurgeDead({.function = "b"}) == 0);
-  CHECK(t.queue->PurgeDead({}) == 2);
+  CHECK(t.queue->PurgeDead({.condition = Condition::kEventAgeExceeded}).size() == 1);
+  CHECK(t.queue->PurgeDead({.function = "b"}).size() == 0);
+  CHECK(t.queue->PurgeDead({}).size() == 2);
   CHECK(t.queue->stats().dead == 0);
 }
 

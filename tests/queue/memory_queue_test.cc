@@ -71,7 +71,7 @@ TEST_CASE("payloads never end under the queue's lock") {
   SECTION("a purge") {
     t.SettleAll(Kind::kDead, t.Claim(t.a));
     REQUIRE(ended == 0);
-    CHECK(t.queue->PurgeDead({}) == 6);
+    CHECK(t.queue->PurgeDead({}).size() == 6);
   }
   SECTION("a redrive") {
     t.SettleAll(Kind::kDead, t.Claim(t.a));

@@ -360,7 +360,7 @@ class Miscounting final : public EventQueue {
     return queue_->Redrive(id, std::move(fresh), now);
   }
   std::vector<DeadLetter> TakeDead(std::span<const RequestId> ids) override { return queue_->TakeDead(ids); }
-  std::size_t PurgeDead(const DeadLetterFilter& filter) override { return queue_->PurgeDead(filter); }
+  std::vector<RequestId> PurgeDead(const DeadLetterFilter& filter) override { return queue_->PurgeDead(filter); }
   QueueStats stats() const override {
     QueueStats stats = queue_->stats();
     if (stats.ended > 0) --stats.ended;

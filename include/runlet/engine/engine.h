@@ -169,6 +169,11 @@ class Engine {
   // Looks through all that waits.
   [[nodiscard]] absl::Status Cancel(const RequestId& id);
 
+  // Every event of the function that waits ends at once, as Purged, and leaves no dead letter; says how many. What runs
+  // goes on, and is tried again where that is due to it. Of "f": with all its versions and aliases; of "f:$LATEST",
+  // "f:3", "f:live": what was posted by that name alone. NotFound for a name that was never registered.
+  absl::StatusOr<std::size_t> Purge(std::string_view name);
+
   // An event that is not of the function's type: says so, where overload resolution would only say that nothing fits.
   template <typename In, typename Out, typename E>
     requires(!std::is_convertible_v<E, In>)

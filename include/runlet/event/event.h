@@ -38,7 +38,7 @@ enum class Condition : std::uint8_t {
   kUndecodable,              // the function was replaced by one of another event type, which cannot read the event
   kCancelled,                // Engine::Cancel; no dead letter
   kParked,                   // handed back by Drain
-  kPurged,                   // removed by the host
+  kPurged,                   // Engine::Purge; no dead letter
   kHostCrashed,              // durable queue: the process died three times while it ran alone
 };
 // "RetriesExhausted", as in Lambda's invocation records.

@@ -26,11 +26,17 @@ struct Activity {
     kRetryScheduled,    // next attempt at `due`
     kEnded,             // an event's end, in `condition`
     kRedriven,          // a dead letter was accepted again, as `request_id`
-    kDeadLetterError,   // a DeadLetterQueue failed to take a letter; next try at `due`
-    kDestinationError,  // a destination failed to take a record; next try at `due`
+    kDeadLetterTaken,   // a DeadLetterQueue has taken a letter, which the engine has no longer
+    kDeadLetterError,   // ... failed to; next try at `due`
+    kDeadLetterPurged,  // a dead letter was removed by the host; only `request_id` says which
+    kDestinationTold,   // a destination has taken a record
+    kDestinationError,  // ... failed to; next try at `due`
     kRegistered,        // a function has code and configuration now,
     kReplaced,          // ... has others now,
     kRemoved,           // ... has none any more
+    kDraining,          // the engine refuses new calls from now on,
+    kStopping,          // ... asks what runs to stop, and begins no attempt,
+    kClosed,            // ... has drained: what still ran is abandoned, what waited is parked
   };
   Kind kind = Kind::kAccepted;
   InvocationType type = InvocationType::kRequestResponse;

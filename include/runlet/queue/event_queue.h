@@ -177,8 +177,8 @@ class EventQueue {
   [[nodiscard]] virtual absl::Status Redrive(const RequestId& id, EventRef fresh, Instant now) = 0;
   // Takes letters out, in order; those that are not there are left out of the answer.
   virtual std::vector<DeadLetter> TakeDead(std::span<const RequestId> ids) = 0;
-  // Removes what matches and says how many.
-  virtual std::size_t PurgeDead(const DeadLetterFilter& filter) = 0;
+  // Removes what matches, and says what that was.
+  virtual std::vector<RequestId> PurgeDead(const DeadLetterFilter& filter) = 0;
 
   virtual QueueStats stats() const = 0;
   // Empty where nothing is stored.
