@@ -37,7 +37,7 @@ absl::Status Admission::Refusal(const FunctionEntry& entry) const {
                     entry.name, entry.function.abandoned.load(std::memory_order_relaxed), abandoned(),
                     limits_.max_abandoned));
   }
-  if (IsUnreserved(entry)) {
+  if (IsUnreserved(entry) != RUNLET_PLANTED("reasons-swapped")) {
     const int cap = unreserved_.permits.cap();
     return Refused(absl::StatusCode::kResourceExhausted, reason::kConcurrentInvocationLimitExceeded,
                    fmt::format("function \"{}\": {} of {} unreserved executions in use{}", entry.name, cap, cap,
@@ -82,8 +82,9 @@ absl::Status Admission::RateRefusal(const FunctionEntry& entry, Permit permit) c
   const bool unreserved = IsUnreserved(permit);
   const bool provisioned = permit.permits == &entry.provisioned.permits;
   return Refused(absl::StatusCode::kResourceExhausted,
-                 IsUnreserved(entry) ? reason::kFunctionInvocationRateLimitExceeded
-                                     : reason::kReservedFunctionInvocationRateLimitExceeded,
+                 IsUnreserved(entry) != RUNLET_PLANTED("reasons-swapped")
+                     ? reason::kFunctionInvocationRateLimitExceeded
+                     : reason::kReservedFunctionInvocationRateLimitExceeded,
                  fmt::format("function \"{}\": more than {} requests a second ({} for each of {} {} executions)",
                              entry.name, limits_.requests_per_permit * permit.permits->cap(),
                              limits_.requests_per_permit, permit.permits->cap(),

@@ -179,7 +179,7 @@ bool Pump::RunEvent(EventRef event) {
   }
   if (started >= event_->expires) return EndUnrun(Condition::kEventAgeExceeded);
   if (event_->lineage.CountOf(entry->function) >= kRecursionMax + (RUNLET_PLANTED("one-loop-more") ? 1 : 0) &&
-      code->config.recursive_loop == RecursiveLoop::kTerminate) {
+      (code->config.recursive_loop == RecursiveLoop::kTerminate || RUNLET_PLANTED("allowed-loop-ended"))) {
     slot->meter(*entry).recursive_invocations_dropped.Add(1);
     return EndUnrun(Condition::kRecursionLimit);
   }

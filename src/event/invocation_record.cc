@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/planted.h"
 #include "event/json_text.h"
 
 namespace runlet {
@@ -51,7 +52,7 @@ absl::StatusOr<std::string> InvocationRecord::Json(const Account& account) const
     json += fmt::format(R"(,"responseContext":{{"statusCode":200,"executedVersion":{},"functionError":"Unhandled"}},)"
                         R"("responsePayload":{})",
                         Quoted(executed_version), ErrorPayload(*error));
-  } else if (condition == Condition::kSuccess) {
+  } else if (condition == Condition::kSuccess || RUNLET_PLANTED("record-of-no-run")) {
     json += fmt::format(R"(,"responseContext":{{"statusCode":200,"executedVersion":{}}})", Quoted(executed_version));
     if (response.has_value()) json += ",\"responsePayload\":" + (response->empty() ? "\"\"" : AsJson(*response));
   }

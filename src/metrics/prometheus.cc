@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/planted.h"
+
 namespace runlet {
 namespace {
 
@@ -93,7 +95,10 @@ void AddFunctionFamilies(const std::vector<NamedMetrics>& functions, std::vector
   count("runlet_recursive_invocations_dropped_total", "Calls and events stopped by loop detection.",
         &FunctionMetrics::recursive_invocations_dropped);
   counter("runlet_billed_seconds_total", "Billed duration, each invocation rounded up to 1 ms.",
-          [](const FunctionMetrics& metrics) { return static_cast<double>(metrics.billed_milliseconds) / 1e3; });
+          [](const FunctionMetrics& metrics) {
+            return static_cast<double>(metrics.billed_milliseconds) /
+                   (RUNLET_PLANTED("metrics-in-milliseconds") ? 1 : 1e3);
+          });
   counter("runlet_gb_seconds_total", "Memory size times billed duration.",
           [](const FunctionMetrics& metrics) { return metrics.gb_seconds(); });
   count("runlet_async_attempts_total", "Attempts of events.", &FunctionMetrics::async_attempts);
