@@ -17,7 +17,7 @@ namespace runlet::durable {
 namespace {
 
 constexpr std::uint64_t kFrameBytes = 4096 + 24;
-constexpr int kLooks = 20;
+constexpr int kLooks = 200;
 
 bool IsSyncError(sqlite3* db) {
   const int code = sqlite3_extended_errcode(db);
@@ -33,8 +33,24 @@ void AddMax(std::atomic<std::int64_t>& max, std::int64_t value) {
 void Committer::Wake(Change& change, State state) {
   // Its owner may destroy it as soon as it sees the new state.
   const std::atomic<std::uint32_t>* const word = &change.state_;
+  const bool first = change.first_;
   change.state_.store(state, std::memory_order_release);
-  FutexWakeOne(word);
+  if (first) return FutexWakeOne(word);
+  turn_.fetch_add(1, std::memory_order_release);
+  FutexWakeAll(&turn_);
+}
+
+void Committer::WakeAll(const std::vector<Change*>& done) {
+  Change* others = nullptr;
+  for (Change* change : done) {
+    if (change->first_) {
+      Wake(*change, kDone);
+    } else {
+      if (others != nullptr) others->state_.store(kDone, std::memory_order_release);
+      others = change;
+    }
+  }
+  if (others != nullptr) Wake(*others, kDone);
 }
 
 void Committer::Queue(Change& change) {
@@ -45,12 +61,14 @@ void Committer::Queue(Change& change) {
   }
   change.state_.store(kWaits, std::memory_order_relaxed);
   MutexLock lock(&mu_);
+  change.first_ = queue_.empty();
   queue_.push_back(&change);
   if (!std::exchange(led_, true)) change.state_.store(kLeads, std::memory_order_relaxed);
 }
 
 absl::Status Committer::Finish(Change& change) {
   for (int looks = 0;; ++looks) {
+    const std::uint32_t turn = turn_.load(std::memory_order_acquire);
     const std::uint32_t state = change.state_.load(std::memory_order_acquire);
     if (state == kDone) return std::move(change.status_);
     if (state == kLeads) {
@@ -61,8 +79,10 @@ absl::Status Committer::Finish(Change& change) {
     // and take the processor from whoever is to come into the batch.
     if (!limits_.sync && looks < kLooks) {
       sched_yield();
-    } else {
+    } else if (change.first_) {
       FutexWait(&change.state_, state, kForeverNs);
+    } else {
+      FutexWait(&turn_, turn, kForeverNs);
     }
   }
 }
@@ -87,11 +107,11 @@ std::vector<Change*> Committer::TakeBatch() {
   return batch;
 }
 
-// The leader's own change is the first of the batch.
 void Committer::Lead() {
-  const std::vector<Change*> batch = TakeBatch();
+  std::vector<Change*> batch = TakeBatch();
   WriteBatch(batch);
-  for (std::size_t i = 1; i < batch.size(); ++i) Wake(*batch[i], kDone);
+  batch.erase(batch.begin());  // the leader's own
+  WakeAll(batch);
   CheckpointIfLong();
   HandOn();
 }
@@ -245,6 +265,7 @@ absl::Status Committer::Transaction(const std::function<absl::Status()>& work) {
     absl::Status Write(Tables&) override { return absl::OkStatus(); }
   } turn;
   turn.of_host_ = true;
+  turn.first_ = true;
   turn.state_.store(kWaits, std::memory_order_relaxed);
   {
     MutexLock lock(&mu_);

@@ -42,6 +42,7 @@ class Change {
   friend class Committer;
   std::atomic<std::uint32_t> state_{0};
   bool of_host_ = false;  // stays in the queue until the host's work is done
+  bool first_ = false;    // of those who wait: who leads next, and so sleeps on a word of its own
   absl::Status status_;
 };
 
@@ -107,7 +108,8 @@ class Committer {
   void CheckpointIfLong();
   void WatchLog();
   void HandOn() RUNLET_EXCLUDES(mu_);
-  static void Wake(Change& change, State state);
+  void Wake(Change& change, State state);
+  void WakeAll(const std::vector<Change*>& done);
 
   const Connection& connection_;
   Tables& tables_;
@@ -118,6 +120,10 @@ class Committer {
   std::deque<Change*> queue_ RUNLET_GUARDED_BY(mu_);
   bool led_ RUNLET_GUARDED_BY(mu_) = false;
   absl::Status failure_ RUNLET_GUARDED_BY(mu_);
+
+  // Changes when one of those who sleep on it, all but the first, is to look at its state. One call wakes them all: to
+  // call for each took as long as to write and sync what 64 of them had put.
+  std::atomic<std::uint32_t> turn_{0};
 
   std::atomic<bool> failed_{false};
   std::atomic<bool> full_{false};
