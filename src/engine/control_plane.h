@@ -66,6 +66,7 @@ class ControlPlane {
                                 const Handler& handler) const;
   // What is registered under `name` now; nullptr for nothing. Stays while the lock is held.
   const Code* CodeOf(std::string_view name) const RUNLET_REQUIRES(mu_);
+  static const Code* CodeOf(const FunctionEntry& entry) { return entry.code.load(std::memory_order_relaxed); }
   absl::StatusOr<const Code*> VersionCode(std::string_view function, std::string_view version) const
       RUNLET_REQUIRES(mu_);
   absl::StatusOr<std::unique_ptr<Code>> AliasCode(std::string_view function, const Alias& alias,

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/fork_guard.h"
@@ -36,6 +37,7 @@ struct Ask {
   const Type* out;
   void* result;
 };
+inline bool IsBytes(const Type* type) { return SameType(type, TypeOf<std::string>()); }
 
 // How far an engine is from its end.
 enum class Life : int { kOpen, kDraining, kStopping, kClosed };
