@@ -426,7 +426,11 @@ void InMemory::SettleOne(Settlement* settlement, Instant now, absl::Time calenda
     }
     case Settlement::Kind::kRelease:
       event->attempts -= counted;
-      released->PushFront(settlement->event.Release());
+      if (event->cancelled) {
+        MakeWait(LaneOf(event), settlement->event.Release(), now, news);
+      } else {
+        released->PushFront(settlement->event.Release());
+      }
       return;
     case Settlement::Kind::kDead:
       ++ended_;
