@@ -164,6 +164,7 @@ bool Store::Load(Instant now, WallClock wall) {
     MutexLock lock(&mu_);
     if (read.ok()) TakeLoaded(change.events(), now, wall, &damages);
     loading_ = false;
+    loading_ended_.NotifyAll();
     loaded_ = all;
     if (!read.ok() && !all) pay_at_ = std::min(pay_at_, now.After(kRetryNs));
     if (all) unloaded_ = unloaded_bytes_ = 0;
@@ -184,12 +185,11 @@ void Store::LoadSome(const Known& known, std::size_t wanted, Instant now, WallCl
 }
 
 void Store::LoadAll(Instant now, WallClock wall) {
-  for (;;) {
-    {
-      MutexLock lock(&mu_);
-      if (loading_) return;  // somebody else is at it
-    }
-    if (!Load(now, wall)) return;
+  // Whoever loads may wait for this thread's transaction to end.
+  if (committer_.in_transaction()) return;
+  while (Load(now, wall)) {
+    MutexLock lock(&mu_);
+    while (loading_) loading_ended_.Wait(&mu_);
   }
 }
 
@@ -235,10 +235,22 @@ void Store::NextSuspect(Instant now) {
   const auto next =
       std::find_if(held_back_.begin(), held_back_.end(), [](const auto& suspect) { return suspect.second->ports > 0; });
   if (next == held_back_.end()) return;
-  EventRef event = std::move(next->first);
-  event->function = &next->second->identity;
-  held_back_.erase(next);
-  current_suspect_ = event->stored;
+  current_suspect_ = next->first->stored;
+  Admit(next, now);
+}
+
+bool Store::Acquit(std::int64_t seq, Instant now) {
+  if (suspects_.empty() || suspects_.erase(seq) == 0) [[likely]]
+    return false;
+  if (current_suspect_ == seq) current_suspect_.reset();
+  NextSuspect(now);
+  return true;
+}
+
+void Store::Admit(HeldBack::iterator suspect, Instant now) {
+  EventRef event = std::move(suspect->first);
+  event->function = &suspect->second->identity;
+  held_back_.erase(suspect);
   scheduler_->Put({&event, 1}, now).IgnoreError();
 }
 

@@ -22,6 +22,7 @@
 #include "queue/claims.h"
 #include "queue/dead_letters.h"
 #include "queue/event_list.h"
+#include "queue/look_at.h"
 #include "queue/shortage.h"
 #include "runlet/base/sync.h"
 #include "runlet/queue/event_queue.h"
@@ -535,8 +536,7 @@ std::optional<WaitingEvent> InMemory::FindWaiting(const RequestId& id, Instant n
   MutexLock lock(&mu_);
   const Event* const event = FindEvent(id);
   if (event == nullptr) return std::nullopt;
-  return WaitingEvent{LaneOf(event)->function, event->attempts,   event->throttles,
-                      event->accepted,         event->not_before, event->SpentWaiting(now, event->attempts + 1)};
+  return LookAt(*event, *LaneOf(event)->function, now);
 }
 
 std::size_t InMemory::ClaimLost(std::span<EventRef> out, Instant now) {

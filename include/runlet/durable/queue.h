@@ -82,10 +82,10 @@ class Queue : public EventQueue {
   //     row; return engine.Post(kShip, {17}).status();
   //   });
   //
-  // All other posts, claims and ends wait meanwhile: keep it short. `work` must not begin or end transactions, change
-  // runlet_* tables or keep `db`, and must not wait for anything of the engine's (Invoke, Get, WaitIdle, Drain): an
-  // execution that needs the queue would wait for it in turn. AcceptanceUnknown(status) where the commit may or may not
-  // have reached the disk.
+  // All other posts, claims and ends wait meanwhile: keep it short. Nothing else of the queue can be asked for inside:
+  // Cancel finds nothing there. `work` must not begin or end transactions, change runlet_* tables or keep `db`, and
+  // must not wait for anything of the engine's (Invoke, Get, WaitIdle, Drain): an execution that needs the queue would
+  // wait for it in turn. AcceptanceUnknown(status) where the commit may or may not have reached the disk.
   [[nodiscard]] virtual absl::Status Transaction(const std::function<absl::Status(sqlite3* db)>& work) = 0;
 
   // The canonical path of the file.
