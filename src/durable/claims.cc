@@ -23,7 +23,7 @@ bool Ends(Settlement::Kind kind) {
 void Store::ReleaseAll(std::span<EventRef> events, Instant now) {
   std::vector<Settlement> released;
   for (EventRef& event : events) {
-    if (!event->cancelled && current_suspect_ != event->stored && suspects_.contains(event->stored)) {
+    if (!event->waits_for_its_end() && current_suspect_ != event->stored && suspects_.contains(event->stored)) {
       Known* const known = ScheduledFor(*event);
       TakeBack(event);
       held_back_.emplace_front(std::move(event), known);

@@ -9,7 +9,6 @@
 namespace runlet::durable {
 namespace {
 
-constexpr int kDeathsMax = 3;
 constexpr std::size_t kLoadAtOnce = 4096;  // some milliseconds
 constexpr std::int64_t kRetryNs = 1'000'000'000;
 
@@ -68,14 +67,8 @@ absl::Status Store::Recover(Tables& tables) {
   if (absl::Status suspected = tables.SuspectRuns(); !suspected.ok()) return suspected;
   const absl::StatusOr<std::vector<Suspect>> suspects = tables.Suspects();
   if (!suspects.ok()) return suspects.status();
-  for (const Suspect& suspect : *suspects) {
-    if (suspect.deaths >= kDeathsMax) {
-      if (absl::Status buried = BuryCrashed(tables, suspect.seq); !buried.ok()) return buried;
-      continue;
-    }
-    MutexLock lock(&mu_);
-    suspects_.emplace(suspect.seq, suspect.deaths);
-  }
+  MutexLock lock(&mu_);
+  for (const Suspect& suspect : *suspects) suspects_.emplace(suspect.seq, suspect.deaths);
   return tables.SetMeta("clean", 0);
 }
 
@@ -108,30 +101,6 @@ absl::Status Store::ReadNumbers(Tables& tables) {
   unloaded_bytes_ = bytes;
   dead_ = dead;
   return absl::OkStatus();
-}
-
-absl::Status Store::BuryCrashed(Tables& tables, std::int64_t seq) {
-  const absl::StatusOr<std::optional<StoredEvent>> stored = tables.ReadEvent(seq);
-  if (!stored.ok()) return stored.status();
-  if (stored->has_value() && (*stored)->damage.empty()) {
-    const EventRow& row = (*stored)->row;
-    DeadRow dead;
-    dead.ord = ++notes_.last_ord;
-    dead.function = row.function;
-    dead.id = row.id;
-    dead.condition = Condition::kHostCrashed;
-    dead.accepted = row.accepted;
-    // When it did is not known: not before it was accepted, and not after now.
-    dead.died = std::max(row.accepted, absl::ToUnixNanos(SystemClock().Calendar()));
-    dead.attempts = row.attempts;
-    dead.extra = row.extra;
-    if (absl::Status buried = tables.Bury(dead, seq); !buried.ok()) return buried;
-    MutexLock lock(&mu_);
-    ++dead_;
-    --unloaded_;
-    unloaded_bytes_ -= static_cast<std::int64_t>((*stored)->payload_bytes);
-  }
-  return tables.DeleteSuspect(seq);
 }
 
 // ---- loading ----
@@ -219,7 +188,9 @@ void Store::TakeLoaded(std::vector<StoredEvent>& events, Instant now, WallClock 
 
 void Store::Place(EventRef event, Known* known, Instant now) {
   event->function = &known->identity;
-  if (!suspects_.empty() && suspects_.contains(event->stored)) {
+  const auto suspect = suspects_.find(event->stored);
+  event->crashed = suspect != suspects_.end() && suspect->second >= kDeathsMax;
+  if (suspect != suspects_.end() && !event->crashed) {
     held_back_.emplace_back(std::move(event), known);
   } else if (known->ports == 0) {
     ++shelved_;

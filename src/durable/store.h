@@ -157,7 +157,6 @@ class Store {
   Store(File file, const Options& options);
   absl::Status Recover(Tables& tables);
   absl::Status ReadNumbers(Tables& tables);
-  absl::Status BuryCrashed(Tables& tables, std::int64_t seq);
   void Close();
 
   News TakeNews() RUNLET_REQUIRES(mu_) { return std::exchange(news_, {}); }

@@ -329,7 +329,8 @@ void InMemory::Accept(EventRef event, Instant now, News* news) {
 }
 
 void InMemory::MakeWait(Lane* lane, Event* event, Instant now, News* news) {
-  if (event->cancelled && !RUNLET_PLANTED("cancelled-retried")) {
+  if ((event->cancelled && !RUNLET_PLANTED("cancelled-retried")) ||
+      (event->crashed && !RUNLET_PLANTED("crashed-run-again"))) {
     SetAside(lane, event);
     TellDue(now, news);
   } else if (const Instant wake = std::min(event->not_before, event->expires); wake > now) {
@@ -427,7 +428,7 @@ void InMemory::SettleOne(Settlement* settlement, Instant now, absl::Time calenda
     }
     case Settlement::Kind::kRelease:
       event->attempts -= counted;
-      if (event->cancelled) {
+      if (event->waits_for_its_end()) {
         MakeWait(LaneOf(event), settlement->event.Release(), now, news);
       } else {
         released->PushFront(settlement->event.Release());

@@ -98,8 +98,8 @@ class Queue : public EventQueue {
 // belong to it, and `path`-lock, by which the owner is known. Not for network file systems, which are refused.
 //
 // What was running when the last owner died is suspected: such events run one at a time, each marked before it runs.
-// Only the marked one is charged when the process dies again, and after three such deaths it becomes a dead letter
-// with the condition HostCrashed.
+// Only the marked one is charged when the process dies again, and after three such deaths it is run no more: it ends as
+// HostCrashed once its function is registered, and observers and destinations are told like of any other end.
 //
 //   FailedPrecondition  the file is open, here or in another process, which the message names; or it was written by a
 //                       newer version of runlet; or it lies on a network file system

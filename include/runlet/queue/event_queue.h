@@ -147,8 +147,8 @@ class EventQueue {
 
   // Makes ready what has fallen due, tells the listener, and returns when to call again (Never(): when OnDue says so).
   virtual Instant Advance(Instant now) = 0;
-  // Claims, without counting an attempt, waiting events that have expired or were cancelled (`everything`: all that
-  // wait).
+  // Claims, without counting an attempt, waiting events that have expired, were cancelled or are not to be run again
+  // after what they did to the process, with Event::crashed (`everything`: all that wait).
   virtual std::size_t ClaimExpired(std::span<EventRef> out, Instant now, bool everything) = 0;
   // The event `id` begins no further attempt. One that waits is claimed, as by ClaimExpired, into `*waiting`, and its
   // end is the caller's to settle. One that is claimed is cancelled: it ends where its claim is settled as kDone or
