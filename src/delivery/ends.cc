@@ -200,7 +200,8 @@ void Delivery::EndExpired(Instant now) {
     for (std::size_t i = 0; i < claimed; ++i) {
       auto& entry = const_cast<FunctionEntry&>(static_cast<const FunctionEntry&>(*events[i]->function));
       const std::uint64_t fence = events[i]->fence;
-      Settlement settlement = End(std::move(events[i]), fence, Condition::kEventAgeExceeded);
+      const Condition condition = events[i]->crashed ? Condition::kHostCrashed : Condition::kEventAgeExceeded;
+      Settlement settlement = End(std::move(events[i]), fence, condition);
       Settle({&settlement, 1}, now, SinksOf(entry).get(), *slot);
     }
   }

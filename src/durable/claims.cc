@@ -5,6 +5,7 @@
 
 #include "base/planted.h"
 #include "durable/store.h"
+#include "queue/look_at.h"
 
 namespace runlet::durable {
 namespace {
@@ -19,18 +20,24 @@ bool Ends(Settlement::Kind kind) {
 
 // ---- claim ----
 
-void Store::ReleaseAll(std::span<EventRef> events) {
+void Store::ReleaseAll(std::span<EventRef> events, Instant now) {
   std::vector<Settlement> released;
   for (EventRef& event : events) {
+    if (!event->waits_for_its_end() && current_suspect_ != event->stored && suspects_.contains(event->stored)) {
+      Known* const known = ScheduledFor(*event);
+      TakeBack(event);
+      held_back_.emplace_front(std::move(event), known);
+      continue;
+    }
     Settlement& settlement = released.emplace_back();
     settlement.fence = event->fence;
     settlement.kind = Settlement::Kind::kRelease;
     settlement.event = std::move(event);
   }
-  scheduler_->Settle(released, {});
+  scheduler_->Settle(released, now);
 }
 
-std::size_t Store::StopBeforeSuspect(std::span<EventRef> claimed, bool* marked) {
+std::size_t Store::StopBeforeSuspect(std::span<EventRef> claimed, Instant now, bool* marked) {
   if (suspects_.empty()) [[likely]]
     return claimed.size();
   if (RUNLET_PLANTED("suspect-not-marked")) return claimed.size();
@@ -39,7 +46,7 @@ std::size_t Store::StopBeforeSuspect(std::span<EventRef> claimed, bool* marked) 
   if (first == claimed.size()) return first;
   *marked = first == 0;
   const std::size_t keep = *marked ? 1 : first;
-  ReleaseAll(claimed.subspan(keep));
+  ReleaseAll(claimed.subspan(keep), now);
   return keep;
 }
 
@@ -53,7 +60,7 @@ std::size_t Store::Claim(Known* known, std::span<EventRef> out, Instant now, Ins
     MutexLock lock(&mu_);
     claimed = scheduler_->Claim(known->identity, out, now, lease);
     bool marked = false;
-    const std::size_t kept = StopBeforeSuspect(out.first(claimed), &marked);
+    const std::size_t kept = StopBeforeSuspect(out.first(claimed), now, &marked);
     news = TakeNews();
     // Nobody has been told of what was put back, or stands behind a suspect that may take its time.
     if (kept < claimed || (marked && scheduler_->waiting(known->identity).ready > 0))
@@ -66,7 +73,7 @@ std::size_t Store::Claim(Known* known, std::span<EventRef> out, Instant now, Ins
   if (claimed > 0) {
     if (const absl::Status noted = committer_.Finish(change); !noted.ok()) {
       MutexLock lock(&mu_);
-      ReleaseAll(out.first(claimed));
+      ReleaseAll(out.first(claimed), now);
       claimed = 0;
       std::erase(news.ready, &known->identity);  // or it would be tried again without a pause
       if (!committer_.failed()) {
@@ -77,39 +84,114 @@ std::size_t Store::Claim(Known* known, std::span<EventRef> out, Instant now, Ins
     }
   }
   Tell(news);
-  return FilterDamaged(out.first(claimed), items);
+  return FilterDamaged(out.first(claimed), items, now);
 }
 
-std::size_t Store::ClaimBy(const ClaimVerb& verb, std::span<EventRef> out) {
-  std::vector<ClaimChange::Item> items;
-  ClaimChange change(items);
+std::size_t Store::ClaimFor(const Audience& audience, const ClaimVerb& verb, std::span<EventRef> out, News* of_others,
+                            Instant now) {
+  std::vector<EventRef> others;
   std::size_t claimed = 0;
-  bool reads = false;
+  while (claimed < out.size()) {
+    const std::span<EventRef> rest = out.subspan(claimed);
+    const std::span<EventRef> more = rest.first(verb(*scheduler_, rest));
+    if (more.empty()) break;
+    const auto theirs =
+        std::stable_partition(more.begin(), more.end(), [&](const EventRef& event) RUNLET_REQUIRES(mu_) {
+          return audience.IdentityOf(*ScheduledFor(*event)) != nullptr;
+        });
+    claimed += static_cast<std::size_t>(theirs - more.begin());
+    std::move(theirs, more.end(), std::back_inserter(others));
+  }
+  News news = TakeNews();
+  ReleaseAll(others, now);
+  *of_others = std::exchange(news_, std::move(news));
+  return claimed;
+}
+
+std::size_t Store::ClaimBy(const ClaimVerb& verb, const Audience& audience, std::span<EventRef> out, Instant now) {
+  // Nothing could be settled there.
+  if (committer_.in_transaction()) return 0;
+  std::size_t claimed = 0;
+  News news;
+  News of_others;
+  {
+    MutexLock lock(&mu_);
+    if (scheduler_ == nullptr) return 0;
+    claimed = ClaimFor(audience, verb, out, &of_others, now);
+    news = TakeNews();
+  }
+  Tell(news);
+  // Who has given them back would take them again, and again.
+  Tell(of_others, &audience);
+  return ReadClaimed(out.first(claimed), now);
+}
+
+std::size_t Store::ClaimWaiting(const Known& known, std::span<EventRef> out, Instant now) {
+  if (committer_.in_transaction()) return 0;
+  std::size_t claimed = 0;
   News news;
   {
     MutexLock lock(&mu_);
     if (scheduler_ == nullptr) return 0;
-    claimed = verb(*scheduler_, out);
-    news = TakeNews();
-    items.resize(claimed);
-    for (std::size_t i = 0; i < claimed; ++i) {
-      items[i] = {out[i]->stored, false, false, out[i]->away};
-      reads = reads || out[i]->away;
+    claimed = scheduler_->ClaimWaiting(known.identity, out);
+    while (claimed < out.size()) {
+      const auto suspect = std::find_if(held_back_.begin(), held_back_.end(),
+                                        [&](const auto& held_back) { return held_back.second == &known; });
+      if (suspect == held_back_.end()) break;
+      Admit(suspect, now);
+      claimed += scheduler_->ClaimWaiting(known.identity, out.subspan(claimed));
     }
-    if (reads) committer_.Queue(change);
+    news = TakeNews();
   }
   Tell(news);
-  if (reads) {
-    if (const absl::Status read = committer_.Finish(change); !read.ok()) {
-      MutexLock lock(&mu_);
-      ReleaseAll(out.first(claimed));
-      return 0;
-    }
-  }
-  return FilterDamaged(out.first(claimed), items);
+  return ReadClaimed(out.first(claimed), now);
 }
 
-std::size_t Store::FilterDamaged(std::span<EventRef> events, std::vector<ClaimChange::Item>& items) {
+bool Store::Cancel(const RequestId& id, const Audience& audience, EventRef* waiting, Instant now) {
+  if (committer_.in_transaction()) return false;
+  News news;
+  bool found = false;
+  {
+    MutexLock lock(&mu_);
+    if (scheduler_ == nullptr) return false;
+    const auto suspect = std::find_if(held_back_.begin(), held_back_.end(), [&](const auto& held_back) {
+      return held_back.first->id == id && held_back.second->ports > 0;
+    });
+    if (suspect != held_back_.end()) Admit(suspect, now);
+    found = scheduler_->Cancel(id, waiting);
+    if (*waiting && audience.IdentityOf(*ScheduledFor(**waiting)) == nullptr) {
+      Settlement release;
+      release.fence = (*waiting)->fence;
+      release.kind = Settlement::Kind::kRelease;
+      release.event = std::exchange(*waiting, EventRef());
+      EventRef none;
+      scheduler_->Cancel(id, &none);
+      scheduler_->Settle({&release, 1}, now);
+    }
+    news = TakeNews();
+  }
+  Tell(news);
+  return found;
+}
+
+std::size_t Store::ReadClaimed(std::span<EventRef> claimed, Instant now) {
+  std::vector<ClaimChange::Item> items(claimed.size());
+  bool reads = false;
+  for (std::size_t i = 0; i < claimed.size(); ++i) {
+    items[i] = {claimed[i]->stored, false, false, claimed[i]->away};
+    reads = reads || claimed[i]->away;
+  }
+  if (!reads) return claimed.size();
+  ClaimChange change(items);
+  if (!committer_.Commit(change).ok()) {
+    MutexLock lock(&mu_);
+    ReleaseAll(claimed, now);
+    return 0;
+  }
+  return FilterDamaged(claimed, items, now);
+}
+
+std::size_t Store::FilterDamaged(std::span<EventRef> events, std::vector<ClaimChange::Item>& items, Instant now) {
   if (std::none_of(items.begin(), items.end(), [](const ClaimChange::Item& item) { return item.away; }))
     return events.size();
   std::vector<Damage> damages;
@@ -133,6 +215,7 @@ std::size_t Store::FilterDamaged(std::span<EventRef> events, std::vector<ClaimCh
       damages.push_back({"runlet_event", event.stored, event.lane->function->name, std::string(payload.damage)});
       TakeBack(events[i]);
       ++damaged_events_;
+      Acquit(event.stored, now);
       // Whoever has claimed less than there was to claim would not come again.
       news.ready.push_back(events[i]->lane->function);
     }
@@ -156,7 +239,17 @@ void Store::Extend(std::span<const EventRef> events, Instant lease) {
 
 std::optional<WaitingEvent> Store::FindWaiting(const RequestId& id, Instant now) const {
   MutexLock lock(&mu_);
-  return scheduler_ == nullptr ? std::nullopt : scheduler_->FindWaiting(id, now);
+  if (scheduler_ == nullptr) return std::nullopt;
+  if (std::optional<WaitingEvent> scheduled = scheduler_->FindWaiting(id, now)) return scheduled;
+  for (const auto& [event, known] : held_back_) {
+    if (event->id == id) return LookAt(*event, known->identity, now);
+  }
+  for (const auto& known : functions_) {
+    for (const EventRef& event : known->shelf) {
+      if (event->id == id) return LookAt(*event, known->identity, now);
+    }
+  }
+  return std::nullopt;
 }
 
 // ---- settle ----
@@ -214,11 +307,7 @@ void Store::Settle(std::span<Settlement> settlements, std::span<Known* const> fu
         Unreside(event);
       }
       const bool attempted = Ends(settlement.kind) || settlement.kind == Settlement::Kind::kRetry;
-      if (!suspects_.empty() && attempted && suspects_.erase(event.stored) > 0) {
-        items.back().suspect = true;
-        if (current_suspect_ == event.stored) current_suspect_.reset();
-        NextSuspect(now);
-      }
+      items.back().suspect = attempted && Acquit(event.stored, now);
       if (settlement.kind == Settlement::Kind::kDead) {
         ++dead_;
         settlement.event = EventRef();

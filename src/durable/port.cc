@@ -44,7 +44,7 @@ void Port::Attach(QueueListener* listener) {
     index_of_.clear();
   }
   for (const Entry& entry : entries) {
-    if (entry.known != nullptr) store_->Leave(entry.known);
+    if (entry.known != nullptr) store_->Leave(entry.known, clock_.Now());
   }
 }
 
@@ -82,7 +82,7 @@ absl::StatusOr<Known*> Port::Need(const FunctionIdentity& function) const {
     entry.known = *known;
     index_of_.insert_or_assign(*known, function.index);
   }
-  if (late) store_->Leave(*known);
+  if (late) store_->Leave(*known, clock_.Now());
   return known;
 }
 
@@ -157,7 +157,7 @@ absl::Status Port::Put(std::span<EventRef> events, Instant now) {
 
 // ---- claim ----
 
-void Port::AdoptOne(Event& event, const FunctionIdentity& function) const {
+void Port::Adopt(Event& event, const FunctionIdentity& function) const {
   event.function = &function;
   if (event.lineage.empty()) return;
   Lineage lineage;
@@ -169,26 +169,8 @@ void Port::AdoptOne(Event& event, const FunctionIdentity& function) const {
   event.lineage = std::move(lineage);
 }
 
-std::size_t Port::Adopt(std::span<EventRef> events, Instant now) const {
-  std::size_t mine = 0;
-  std::vector<Settlement> strangers;
-  std::vector<Known*> functions;
-  for (EventRef& event : events) {
-    Known* const known = store_->KnownOf(event);
-    const FunctionIdentity* const identity = known == nullptr ? nullptr : IdentityOf(*known);
-    if (identity != nullptr) {
-      AdoptOne(*event, *identity);
-      std::swap(events[mine++], event);
-      continue;
-    }
-    Settlement& back = strangers.emplace_back();
-    back.fence = event->fence;
-    back.kind = Settlement::Kind::kRelease;
-    back.event = std::move(event);
-    functions.push_back(known);
-  }
-  if (!strangers.empty()) store_->Settle(strangers, functions, now, wall());
-  return mine;
+void Port::AdoptAll(std::span<const EventRef> events) const {
+  for (const EventRef& event : events) Adopt(*event, *IdentityOf(*store_->KnownOf(event)));
 }
 
 std::size_t Port::Claim(const FunctionIdentity& function, std::span<EventRef> out, Instant now, Instant lease) {
@@ -198,7 +180,7 @@ std::size_t Port::Claim(const FunctionIdentity& function, std::span<EventRef> ou
   if (!known.ok()) return 0;
   store_->LoadSome(**known, out.size(), now, wall());
   const std::size_t claimed = store_->Claim(*known, out, now, lease);
-  for (const EventRef& event : out.first(claimed)) AdoptOne(*event, function);
+  for (const EventRef& event : out.first(claimed)) Adopt(*event, function);
   return claimed;
 }
 
@@ -209,10 +191,24 @@ void Port::Extend(std::span<const EventRef> events, Instant lease) {
 std::size_t Port::ClaimExpired(std::span<EventRef> out, Instant now, bool everything) {
   LetGo(out);
   if (store_->forked()) return 0;
-  if (everything) store_->LoadAll(now, wall());
   const std::size_t claimed = store_->ClaimBy(
-      [&](EventQueue& queue, std::span<EventRef> to) { return queue.ClaimExpired(to, now, everything); }, out);
-  return Adopt(out.first(claimed), now);
+      [&](EventQueue& queue, std::span<EventRef> to) { return queue.ClaimExpired(to, now, false); }, *this, out, now);
+  AdoptAll(out.first(claimed));
+  return everything ? claimed + ClaimAll(out.subspan(claimed)) : claimed;
+}
+
+std::size_t Port::ClaimAll(std::span<EventRef> out) {
+  std::vector<Entry> entries;
+  {
+    MutexLock lock(&mu_);
+    entries = entries_;
+  }
+  std::size_t claimed = 0;
+  for (const Entry& entry : entries) {
+    if (claimed == out.size()) break;
+    if (entry.known != nullptr) claimed += ClaimWaiting(*entry.identity, out.subspan(claimed));
+  }
+  return claimed;
 }
 
 bool Port::Cancel(const RequestId& id, EventRef* waiting) {
@@ -220,20 +216,9 @@ bool Port::Cancel(const RequestId& id, EventRef* waiting) {
   if (store_->forked()) return false;
   const Instant now = clock_.Now();
   store_->LoadAll(now, wall());
-  bool found = false;
-  bool waits = false;
-  const std::size_t claimed = store_->ClaimBy(
-      [&](EventQueue& queue, std::span<EventRef> to) -> std::size_t {
-        found = queue.Cancel(id, &to[0]);
-        waits = static_cast<bool>(to[0]);
-        return waits ? 1 : 0;
-      },
-      {waiting, 1});
-  if (!waits) return found;
-  // One that waits for a function of another engine goes back.
-  if (Adopt({waiting, claimed}, now) == 1) return true;
-  *waiting = EventRef();
-  return false;
+  const bool found = store_->Cancel(id, *this, waiting, now);
+  if (*waiting) AdoptAll({waiting, 1});
+  return found;
 }
 
 std::optional<WaitingEvent> Port::FindWaiting(const RequestId& id, Instant now) const {
@@ -253,17 +238,18 @@ std::size_t Port::ClaimWaiting(const FunctionIdentity& function, std::span<Event
   if (store_->forked() || known == nullptr) return 0;
   const Instant now = clock_.Now();
   store_->LoadAll(now, wall());
-  const std::size_t claimed = store_->ClaimBy(
-      [&](EventQueue& queue, std::span<EventRef> to) { return queue.ClaimWaiting(known->identity, to); }, out);
-  return Adopt(out.first(claimed), now);
+  const std::size_t claimed = store_->ClaimWaiting(*known, out, now);
+  for (const EventRef& event : out.first(claimed)) Adopt(*event, function);
+  return claimed;
 }
 
 std::size_t Port::ClaimLost(std::span<EventRef> out, Instant now) {
   LetGo(out);
   if (store_->forked()) return 0;
-  const std::size_t claimed =
-      store_->ClaimBy([&](EventQueue& queue, std::span<EventRef> to) { return queue.ClaimLost(to, now); }, out);
-  return Adopt(out.first(claimed), now);
+  const std::size_t claimed = store_->ClaimBy(
+      [&](EventQueue& queue, std::span<EventRef> to) { return queue.ClaimLost(to, now); }, *this, out, now);
+  AdoptAll(out.first(claimed));
+  return claimed;
 }
 
 // ---- settle ----

@@ -76,9 +76,11 @@ class Port final : public Queue, private Audience {
   // Empty where this engine does not know it.
   Entry EntryOf(const Known* known) const RUNLET_EXCLUDES(mu_);
   absl::StatusOr<NewEvent> RowFor(Event& event, const Known& known, WallClock wall) const;
-  // Events from the store, as the engine's; those of functions that it does not know go back.
-  std::size_t Adopt(std::span<EventRef> events, Instant now) const;
-  void AdoptOne(Event& event, const FunctionIdentity& function) const;
+  // An event from the store, as the engine's.
+  void Adopt(Event& event, const FunctionIdentity& function) const;
+  void AdoptAll(std::span<const EventRef> events) const;
+  // Whatever waits for the functions that this engine knows.
+  std::size_t ClaimAll(std::span<EventRef> out);
   DeadLetter LetterOf(StoredLetter stored) const;
   std::vector<DeadLetter> LettersOf(std::vector<StoredLetter> stored) const;
   WallClock wall() const { return WallClock(clock_); }

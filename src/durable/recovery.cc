@@ -9,7 +9,6 @@
 namespace runlet::durable {
 namespace {
 
-constexpr int kDeathsMax = 3;
 constexpr std::size_t kLoadAtOnce = 4096;  // some milliseconds
 constexpr std::int64_t kRetryNs = 1'000'000'000;
 
@@ -68,14 +67,8 @@ absl::Status Store::Recover(Tables& tables) {
   if (absl::Status suspected = tables.SuspectRuns(); !suspected.ok()) return suspected;
   const absl::StatusOr<std::vector<Suspect>> suspects = tables.Suspects();
   if (!suspects.ok()) return suspects.status();
-  for (const Suspect& suspect : *suspects) {
-    if (suspect.deaths >= kDeathsMax) {
-      if (absl::Status buried = BuryCrashed(tables, suspect.seq); !buried.ok()) return buried;
-      continue;
-    }
-    MutexLock lock(&mu_);
-    suspects_.emplace(suspect.seq, suspect.deaths);
-  }
+  MutexLock lock(&mu_);
+  for (const Suspect& suspect : *suspects) suspects_.emplace(suspect.seq, suspect.deaths);
   return tables.SetMeta("clean", 0);
 }
 
@@ -110,30 +103,6 @@ absl::Status Store::ReadNumbers(Tables& tables) {
   return absl::OkStatus();
 }
 
-absl::Status Store::BuryCrashed(Tables& tables, std::int64_t seq) {
-  const absl::StatusOr<std::optional<StoredEvent>> stored = tables.ReadEvent(seq);
-  if (!stored.ok()) return stored.status();
-  if (stored->has_value() && (*stored)->damage.empty()) {
-    const EventRow& row = (*stored)->row;
-    DeadRow dead;
-    dead.ord = ++notes_.last_ord;
-    dead.function = row.function;
-    dead.id = row.id;
-    dead.condition = Condition::kHostCrashed;
-    dead.accepted = row.accepted;
-    // When it did is not known: not before it was accepted, and not after now.
-    dead.died = std::max(row.accepted, absl::ToUnixNanos(SystemClock().Calendar()));
-    dead.attempts = row.attempts;
-    dead.extra = row.extra;
-    if (absl::Status buried = tables.Bury(dead, seq); !buried.ok()) return buried;
-    MutexLock lock(&mu_);
-    ++dead_;
-    --unloaded_;
-    unloaded_bytes_ -= static_cast<std::int64_t>((*stored)->payload_bytes);
-  }
-  return tables.DeleteSuspect(seq);
-}
-
 // ---- loading ----
 
 bool Store::Load(Instant now, WallClock wall) {
@@ -164,6 +133,7 @@ bool Store::Load(Instant now, WallClock wall) {
     MutexLock lock(&mu_);
     if (read.ok()) TakeLoaded(change.events(), now, wall, &damages);
     loading_ = false;
+    loading_ended_.NotifyAll();
     loaded_ = all;
     if (!read.ok() && !all) pay_at_ = std::min(pay_at_, now.After(kRetryNs));
     if (all) unloaded_ = unloaded_bytes_ = 0;
@@ -184,12 +154,11 @@ void Store::LoadSome(const Known& known, std::size_t wanted, Instant now, WallCl
 }
 
 void Store::LoadAll(Instant now, WallClock wall) {
-  for (;;) {
-    {
-      MutexLock lock(&mu_);
-      if (loading_) return;  // somebody else is at it
-    }
-    if (!Load(now, wall)) return;
+  // Whoever loads may wait for this thread's transaction to end.
+  if (committer_.in_transaction()) return;
+  while (Load(now, wall)) {
+    MutexLock lock(&mu_);
+    while (loading_) loading_ended_.Wait(&mu_);
   }
 }
 
@@ -219,7 +188,9 @@ void Store::TakeLoaded(std::vector<StoredEvent>& events, Instant now, WallClock 
 
 void Store::Place(EventRef event, Known* known, Instant now) {
   event->function = &known->identity;
-  if (!suspects_.empty() && suspects_.contains(event->stored)) {
+  const auto suspect = suspects_.find(event->stored);
+  event->crashed = suspect != suspects_.end() && suspect->second >= kDeathsMax;
+  if (suspect != suspects_.end() && !event->crashed) {
     held_back_.emplace_back(std::move(event), known);
   } else if (known->ports == 0) {
     ++shelved_;
@@ -235,10 +206,22 @@ void Store::NextSuspect(Instant now) {
   const auto next =
       std::find_if(held_back_.begin(), held_back_.end(), [](const auto& suspect) { return suspect.second->ports > 0; });
   if (next == held_back_.end()) return;
-  EventRef event = std::move(next->first);
-  event->function = &next->second->identity;
-  held_back_.erase(next);
-  current_suspect_ = event->stored;
+  current_suspect_ = next->first->stored;
+  Admit(next, now);
+}
+
+bool Store::Acquit(std::int64_t seq, Instant now) {
+  if (suspects_.empty() || suspects_.erase(seq) == 0) [[likely]]
+    return false;
+  if (current_suspect_ == seq) current_suspect_.reset();
+  NextSuspect(now);
+  return true;
+}
+
+void Store::Admit(HeldBack::iterator suspect, Instant now) {
+  EventRef event = std::move(suspect->first);
+  event->function = &suspect->second->identity;
+  held_back_.erase(suspect);
   scheduler_->Put({&event, 1}, now).IgnoreError();
 }
 

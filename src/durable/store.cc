@@ -41,7 +41,7 @@ void Store::WaitUntold(Audience* audience) {
   while (audience->telling != 0) untold_.Wait(&mu_);
 }
 
-void Store::Tell(const News& news) {
+void Store::Tell(const News& news, const Audience* except) {
   if (news.empty()) return;
   struct Call {
     Audience* audience;
@@ -53,7 +53,7 @@ void Store::Tell(const News& news) {
     MutexLock lock(&mu_);
     for (Audience* audience : audiences_) {
       QueueListener* const listener = audience->listener();
-      if (listener == nullptr) continue;
+      if (listener == nullptr || audience == except) continue;
       ++audience->telling;
       calls.push_back({audience, listener});
     }
@@ -119,23 +119,29 @@ void Store::TakeBack(const EventRef& claimed) {
   ++taken_back_;
 }
 
-void Store::Leave(Known* known) {
-  MutexLock lock(&mu_);
-  if (--known->ports > 0) return;
-  std::vector<EventRef> batch(64);
-  while (const std::size_t taken = scheduler_->ClaimWaiting(known->identity, batch)) {
-    for (std::size_t i = 0; i < taken; ++i) {
-      TakeBack(batch[i]);
-      if (current_suspect_ == batch[i]->stored) {
-        current_suspect_.reset();
-        held_back_.emplace_front(std::move(batch[i]), known);
-        continue;
+void Store::Leave(Known* known, Instant now) {
+  News news;
+  {
+    MutexLock lock(&mu_);
+    if (--known->ports > 0) return;
+    std::vector<EventRef> batch(64);
+    while (const std::size_t taken = scheduler_->ClaimWaiting(known->identity, batch)) {
+      for (std::size_t i = 0; i < taken; ++i) {
+        TakeBack(batch[i]);
+        if (current_suspect_ == batch[i]->stored) {
+          current_suspect_.reset();
+          held_back_.emplace_front(std::move(batch[i]), known);
+          continue;
+        }
+        ++shelved_;
+        shelved_bytes_ += batch[i]->payload_bytes;
+        known->shelf.push_back(std::move(batch[i]));
       }
-      ++shelved_;
-      shelved_bytes_ += batch[i]->payload_bytes;
-      known->shelf.push_back(std::move(batch[i]));
     }
+    NextSuspect(now);
+    news = TakeNews();
   }
+  Tell(news);
 }
 
 void Store::Unshelve(Known* known, Instant now) {

@@ -75,7 +75,7 @@ class Store {
   void WaitUntold(Audience* audience) RUNLET_EXCLUDES(mu_);
   // The function of that name, which the caller knows from now on. `clock` is that of the engine.
   absl::StatusOr<Known*> Enter(std::string_view name, const Clock& clock) RUNLET_EXCLUDES(mu_);
-  void Leave(Known* known) RUNLET_EXCLUDES(mu_);
+  void Leave(Known* known, Instant now) RUNLET_EXCLUDES(mu_);
   // What was found for it becomes ready.
   void Unshelve(Known* known, Instant now) RUNLET_EXCLUDES(mu_);
 
@@ -89,9 +89,14 @@ class Store {
   void Settle(std::span<Settlement> settlements, std::span<Known* const> functions, Instant now, WallClock wall)
       RUNLET_EXCLUDES(mu_);
   Instant Advance(Instant now, WallClock wall) RUNLET_EXCLUDES(mu_);
-  // Claims that are no attempts.
+  // Claims that are no attempts, of events whose functions `audience` knows.
   using ClaimVerb = std::function<std::size_t(EventQueue& scheduler, std::span<EventRef> out)>;
-  std::size_t ClaimBy(const ClaimVerb& verb, std::span<EventRef> out) RUNLET_EXCLUDES(mu_);
+  std::size_t ClaimBy(const ClaimVerb& verb, const Audience& audience, std::span<EventRef> out, Instant now)
+      RUNLET_EXCLUDES(mu_);
+  std::size_t ClaimWaiting(const Known& known, std::span<EventRef> out, Instant now) RUNLET_EXCLUDES(mu_);
+  // An event that waits for another engine is that one's to end, as if it had been claimed there. One whose function no
+  // engine has registered cannot be ended, and is not found.
+  bool Cancel(const RequestId& id, const Audience& audience, EventRef* waiting, Instant now) RUNLET_EXCLUDES(mu_);
   std::optional<WaitingEvent> FindWaiting(const RequestId& id, Instant now) const RUNLET_EXCLUDES(mu_);
   bool IsCancelled(const RequestId& id) const {
     const EventQueue* const scheduler = shared_scheduler_.load(std::memory_order_acquire);
@@ -99,7 +104,7 @@ class Store {
   }
   // Brings the next events into memory, unless `wanted` are ready for the function.
   void LoadSome(const Known& known, std::size_t wanted, Instant now, WallClock wall) RUNLET_EXCLUDES(mu_);
-  // Brings all events into memory.
+  // Brings all events into memory, or waits for whoever does.
   void LoadAll(Instant now, WallClock wall) RUNLET_EXCLUDES(mu_);
 
   absl::Status Redrive(const RequestId& id, EventRef fresh, std::vector<NewEvent>& row, Known* known, Instant now,
@@ -152,11 +157,11 @@ class Store {
   Store(File file, const Options& options);
   absl::Status Recover(Tables& tables);
   absl::Status ReadNumbers(Tables& tables);
-  absl::Status BuryCrashed(Tables& tables, std::int64_t seq);
   void Close();
 
   News TakeNews() RUNLET_REQUIRES(mu_) { return std::exchange(news_, {}); }
-  void Tell(const News& news) RUNLET_EXCLUDES(mu_);
+  // ... all but `except`.
+  void Tell(const News& news, const Audience* except = nullptr) RUNLET_EXCLUDES(mu_);
 
   Shortage ShortageFor(std::size_t events, std::size_t bytes) const RUNLET_REQUIRES(mu_);
   std::int64_t Live() const RUNLET_REQUIRES(mu_);
@@ -166,13 +171,27 @@ class Store {
   // `event` leaves memory for good.
   void Unreside(const Event& event) RUNLET_REQUIRES(mu_);
   // Gives the events their payloads, which were read; those whose payload is damaged go. Returns how many are left.
-  std::size_t FilterDamaged(std::span<EventRef> events, std::vector<ClaimChange::Item>& items) RUNLET_EXCLUDES(mu_);
+  std::size_t FilterDamaged(std::span<EventRef> events, std::vector<ClaimChange::Item>& items, Instant now)
+      RUNLET_EXCLUDES(mu_);
   // A claimed event leaves the scheduler, and has not ended.
   void TakeBack(const EventRef& claimed) RUNLET_REQUIRES(mu_);
-  void ReleaseAll(std::span<EventRef> events) RUNLET_REQUIRES(mu_);
-  std::size_t StopBeforeSuspect(std::span<EventRef> claimed, bool* marked) RUNLET_REQUIRES(mu_);
+  void ReleaseAll(std::span<EventRef> events, Instant now) RUNLET_REQUIRES(mu_);
+  std::size_t StopBeforeSuspect(std::span<EventRef> claimed, Instant now, bool* marked) RUNLET_REQUIRES(mu_);
+  // As the verb, with what it claims for others given back.
+  std::size_t ClaimFor(const Audience& audience, const ClaimVerb& verb, std::span<EventRef> out, News* of_others,
+                       Instant now) RUNLET_REQUIRES(mu_);
+  // Claimed events get their payloads. Returns how many are left.
+  std::size_t ReadClaimed(std::span<EventRef> claimed, Instant now) RUNLET_EXCLUDES(mu_);
+  Known* ScheduledFor(const Event& event) const RUNLET_REQUIRES(mu_) {
+    return functions_[event.lane->function->index].get();
+  }
   // The next of the suspects may run, if none does.
   void NextSuspect(Instant now) RUNLET_REQUIRES(mu_);
+  // It is no suspect any more. False: it was none.
+  bool Acquit(std::int64_t seq, Instant now) RUNLET_REQUIRES(mu_);
+  using HeldBack = std::deque<std::pair<EventRef, Known*>>;
+  // Out of turn.
+  void Admit(HeldBack::iterator suspect, Instant now) RUNLET_REQUIRES(mu_);
 
   // Reads the next events into memory. False when there are no more, or somebody else is at it.
   bool Load(Instant now, WallClock wall) RUNLET_EXCLUDES(mu_);
@@ -205,6 +224,7 @@ class Store {
   mutable Mutex reader_mu_;  // one look at a time
   mutable Mutex mu_;
   CondVar untold_;
+  CondVar loading_ended_;
   std::vector<Audience*> audiences_ RUNLET_GUARDED_BY(mu_);
   std::unique_ptr<EventQueue> scheduler_ RUNLET_GUARDED_BY(mu_);  // once an engine's clock is known
   std::atomic<const EventQueue*> shared_scheduler_{nullptr};      // the same, for who asks without the lock
@@ -225,9 +245,9 @@ class Store {
   std::size_t resident_ RUNLET_GUARDED_BY(mu_) = 0;  // bytes of payloads in memory
   std::int64_t dead_ RUNLET_GUARDED_BY(mu_) = 0;
 
-  absl::flat_hash_map<std::int64_t, int> suspects_ RUNLET_GUARDED_BY(mu_);    // deaths, by seq
-  std::deque<std::pair<EventRef, Known*>> held_back_ RUNLET_GUARDED_BY(mu_);  // those that wait their turn
-  std::optional<std::int64_t> current_suspect_ RUNLET_GUARDED_BY(mu_);        // whose turn it is
+  absl::flat_hash_map<std::int64_t, int> suspects_ RUNLET_GUARDED_BY(mu_);  // deaths, by seq
+  HeldBack held_back_ RUNLET_GUARDED_BY(mu_);                               // those that wait their turn
+  std::optional<std::int64_t> current_suspect_ RUNLET_GUARDED_BY(mu_);      // whose turn it is
 
   std::size_t unknown_ends_ RUNLET_GUARDED_BY(mu_) = 0;          // of events whose end could not be synced
   std::vector<SettleChange::Item> owed_ RUNLET_GUARDED_BY(mu_);  // ends that the full disk did not take

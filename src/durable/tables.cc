@@ -27,7 +27,6 @@ absl::StatusOr<Tables> Tables::Prepare(sqlite3* db) {
   Tables t(db);
   const std::string read_events =
       fmt::format("SELECT {} FROM runlet_event e WHERE e.seq > ?1 ORDER BY e.seq LIMIT ?2", kEventColumns);
-  const std::string read_event = fmt::format("SELECT {} FROM runlet_event e WHERE e.seq = ?1", kEventColumns);
   const std::string read_letter =
       fmt::format("SELECT {} FROM runlet_dead d WHERE d.id = ?1 ORDER BY d.ord DESC LIMIT 1", kLetterColumns);
   const std::pair<Statement*, std::string_view> statements[] = {
@@ -46,7 +45,6 @@ absl::StatusOr<Tables> Tables::Prepare(sqlite3* db) {
        "SELECT e.crc, coalesce(e.payload, (SELECT bytes FROM runlet_payload WHERE owner = e.seq)) "
        "FROM runlet_event e WHERE e.seq = ?1"},
       {&t.read_events_, read_events},
-      {&t.read_event_, read_event},
       {&t.insert_payload_, "INSERT INTO runlet_payload(owner, bytes) VALUES(?1, ?2)"},
       {&t.delete_payload_, "DELETE FROM runlet_payload WHERE owner = ?1"},
       {&t.move_payload_, "UPDATE runlet_payload SET owner = ?2 WHERE owner = ?1"},
@@ -180,13 +178,6 @@ absl::Status Tables::ReadEvents(std::int64_t after, std::size_t max, const std::
     if (!*row) return absl::OkStatus();
     f(EventOf(read_events_));
   }
-}
-
-absl::StatusOr<std::optional<StoredEvent>> Tables::ReadEvent(std::int64_t seq) {
-  const Using read(read_event_);
-  const absl::StatusOr<bool> row = read_event_.Bind(1, seq).Step();
-  if (!row.ok()) return row.status();
-  return *row ? std::optional(EventOf(read_event_)) : std::nullopt;
 }
 
 // ---- claims ----

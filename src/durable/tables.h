@@ -32,6 +32,7 @@ struct StoredPayload {
   std::string bytes;
   std::string_view damage;
 };
+inline constexpr int kDeathsMax = 3;  // then it is run no more
 struct Suspect {
   std::int64_t seq = 0;
   int deaths = 0;
@@ -68,7 +69,6 @@ class Tables {
   absl::StatusOr<StoredPayload> ReadPayload(std::int64_t seq);
   // Up to `max` events behind `after`, in order.
   absl::Status ReadEvents(std::int64_t after, std::size_t max, const std::function<void(StoredEvent)>& f);
-  absl::StatusOr<std::optional<StoredEvent>> ReadEvent(std::int64_t seq);
 
   // ---- claims ----
   absl::Status InsertRun(std::int64_t seq, bool marked);
@@ -109,7 +109,7 @@ class Tables {
   bool long_payloads_ = true;
   Statement begin_, commit_;
   Statement find_function_, insert_function_;
-  Statement insert_event_, update_event_, delete_event_, read_payload_, read_events_, read_event_;
+  Statement insert_event_, update_event_, delete_event_, read_payload_, read_events_;
   Statement insert_payload_, delete_payload_, move_payload_;
   Statement insert_run_, delete_run_, delete_suspect_;
   Statement bury_, read_letter_, delete_letter_;

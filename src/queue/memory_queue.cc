@@ -22,6 +22,7 @@
 #include "queue/claims.h"
 #include "queue/dead_letters.h"
 #include "queue/event_list.h"
+#include "queue/look_at.h"
 #include "queue/shortage.h"
 #include "runlet/base/sync.h"
 #include "runlet/queue/event_queue.h"
@@ -328,7 +329,8 @@ void InMemory::Accept(EventRef event, Instant now, News* news) {
 }
 
 void InMemory::MakeWait(Lane* lane, Event* event, Instant now, News* news) {
-  if (event->cancelled && !RUNLET_PLANTED("cancelled-retried")) {
+  if ((event->cancelled && !RUNLET_PLANTED("cancelled-retried")) ||
+      (event->crashed && !RUNLET_PLANTED("crashed-run-again"))) {
     SetAside(lane, event);
     TellDue(now, news);
   } else if (const Instant wake = std::min(event->not_before, event->expires); wake > now) {
@@ -426,7 +428,11 @@ void InMemory::SettleOne(Settlement* settlement, Instant now, absl::Time calenda
     }
     case Settlement::Kind::kRelease:
       event->attempts -= counted;
-      released->PushFront(settlement->event.Release());
+      if (event->waits_for_its_end()) {
+        MakeWait(LaneOf(event), settlement->event.Release(), now, news);
+      } else {
+        released->PushFront(settlement->event.Release());
+      }
       return;
     case Settlement::Kind::kDead:
       ++ended_;
@@ -531,8 +537,7 @@ std::optional<WaitingEvent> InMemory::FindWaiting(const RequestId& id, Instant n
   MutexLock lock(&mu_);
   const Event* const event = FindEvent(id);
   if (event == nullptr) return std::nullopt;
-  return WaitingEvent{LaneOf(event)->function, event->attempts,   event->throttles,
-                      event->accepted,         event->not_before, event->SpentWaiting(now, event->attempts + 1)};
+  return LookAt(*event, *LaneOf(event)->function, now);
 }
 
 std::size_t InMemory::ClaimLost(std::span<EventRef> out, Instant now) {

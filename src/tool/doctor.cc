@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "durable/tables.h"
 #include "runlet/base/time.h"
 #include "tool/command.h"
 #include "tool/table.h"
@@ -33,6 +34,7 @@ struct Late {
   std::int64_t claimed = 0;
   std::int64_t suspects = 0;
   int deaths = 0;
+  std::int64_t crashed = 0;
 };
 
 class Examination {
@@ -108,6 +110,11 @@ class Examination {
   }
 
   void Look(const StoredEvent& event, Late* late) const {
+    const int marked_deaths = event.marked && !owned() ? 1 : 0;  // counted when the file is opened
+    if (event.deaths.value_or(0) + marked_deaths >= durable::kDeathsMax) {
+      ++late->crashed;
+      return;
+    }
     if (event.deaths) {
       ++late->suspects;
       late->deaths = std::max(late->deaths, *event.deaths);
@@ -132,8 +139,15 @@ class Examination {
     if (late.suspects > 0) {
       Find("suspect", function,
            fmt::format("{} ran when a process died, and run one at a time; the worst of them alone has seen {} deaths, "
-                       "and is a dead letter after 3",
-                       Events(late.suspects), late.deaths));
+                       "and is a dead letter after {}",
+                       Events(late.suspects), late.deaths, durable::kDeathsMax));
+    }
+    if (late.crashed > 0) {
+      Find("crashed", function,
+           fmt::format("{} ran alone when {} processes died, are run no more, and become dead letters (HostCrashed) as "
+                       "soon as they are looked at: {}",
+                       Events(late.crashed), durable::kDeathsMax,
+                       owned() ? "the function is not registered, or the owner hangs" : nobody));
     }
     if (late.expired > 0) {
       Find("expired", function,

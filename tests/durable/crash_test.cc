@@ -1,4 +1,8 @@
 // What becomes of events whose process is killed. Each life is a process of its own.
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -104,6 +108,128 @@ TEST_CASE("an event that kills the process ends as HostCrashed, and its neighbou
   CHECK(counts.size() == 10);
   CHECK(counts.at("poison") == deaths);
   for (int n = 0; n < 9; ++n) CHECK(counts.at(std::to_string(n)) >= 1);
+}
+
+// "poison" and "neighbour" of the function "f" ran when a process died; then "poison" ran alone in three that died.
+std::string FileWithACrashed(const std::string& name) {
+  const std::string path = FreshFile(name);
+  for (int life = 0; life < 4; ++life) {
+    REQUIRE(Killed([&] {
+      Host host(path);
+      const auto run = [&](std::string_view event, Context& context) {
+        if (life > 0 && event == "poison") raise(SIGKILL);
+        context.Sleep(absl::Hours(1));
+      };
+      if (!host.engine().Register("f", run, {.timeout = absl::Minutes(15)}).ok()) _exit(1);
+      if (life == 0) {
+        (void)host.engine().Post("f", "poison");
+        (void)host.engine().Post("f", "neighbour");
+      }
+      host.sim().AdvanceBy(absl::Seconds(1));
+      if (life > 0 || host.stats().running != 2) _exit(1);
+      raise(SIGKILL);
+    }));
+  }
+  return path;
+}
+
+// How many deaths are charged to each suspect.
+std::map<int, int> DeathsIn(const std::string& path) {
+  std::map<int, int> deaths;
+  sqlite3* db = nullptr;
+  REQUIRE(sqlite3_open(path.c_str(), &db) == SQLITE_OK);
+  const auto take = [](void* to, int, char** values, char**) {
+    (*static_cast<std::map<int, int>*>(to))[std::atoi(values[0])] = std::atoi(values[1]);
+    return 0;
+  };
+  CHECK(sqlite3_exec(db, "SELECT seq, deaths FROM runlet_suspect", take, &deaths, nullptr) == SQLITE_OK);
+  sqlite3_close(db);
+  return deaths;
+}
+
+TEST_CASE("the end of an event that killed its process is told like any other, once") {
+  const std::string path = FileWithACrashed("crashed-told");
+  std::vector<InvocationRecord> records;
+  const Destination destination = Destination::Callback([&](const InvocationRecord& record) {
+    records.push_back(record);
+    return absl::OkStatus();
+  });
+  for (int opened = 0; opened < 2; ++opened) {
+    Host host(path);
+    std::vector<std::string> ran;
+    REQUIRE(host.engine()
+                .Register("f", [&](std::string_view event) { ran.emplace_back(event); },
+                          {.event_invoke = {.on_failure = destination}})
+                .ok());
+    host.sim().RunUntilIdle();
+    CHECK(ran == (opened == 0 ? std::vector<std::string>{"neighbour"} : std::vector<std::string>{}));
+    CHECK(host.engine().Metrics("f")->async_events_dropped == (opened == 0 ? 1 : 0));
+    const std::vector<testing::LedgerEntry> ends = host.sim().Ledger().Of(Activity::Kind::kEnded);
+    CHECK(std::count_if(ends.begin(), ends.end(), [](const testing::LedgerEntry& end) {
+            return end.condition == Condition::kHostCrashed;
+          }) == (opened == 0 ? 1 : 0));
+    REQUIRE(host.sim().DeadLetters().size() == 1);
+    CHECK(host.sim().DeadLetters()[0].condition == Condition::kHostCrashed);
+    REQUIRE(records.size() == 1);
+    CHECK(records[0].condition == Condition::kHostCrashed);
+    CHECK(records[0].approximate_invoke_count == 0);
+    CHECK(records[0].request_id == host.sim().DeadLetters()[0].request_id);
+    CHECK(host.stats().accepted == host.stats().ended);
+  }
+  CHECK(DeathsIn(path).empty());
+}
+
+TEST_CASE("an event that killed its process waits, unrun, for its function; to wait and to die again charges nobody") {
+  const std::string path = FileWithACrashed("crashed-waits");
+  {
+    Host host(path);
+    REQUIRE(host.engine().Register("g", [](std::string_view) {}).ok());
+    host.sim().RunUntilIdle();
+    CHECK(host.stats().stranded == 2);
+    CHECK(host.stats().dead == 0);
+  }
+  const std::map<int, int> charged = {{1, 3}, {2, 0}};
+  CHECK(DeathsIn(path) == charged);
+  for (int life = 0; life < 3; ++life) {
+    REQUIRE(Killed([&] {
+      Host host(path);
+      if (!host.engine().Register("f", [](std::string_view) {}).ok()) _exit(1);
+      if (!host.engine().Cancel(RequestId()).ok() && host.stats().ready != 2) _exit(1);  // both are in memory
+    }));
+    CHECK(DeathsIn(path) == charged);
+  }
+  Host host(path);
+  int ran = 0;
+  REQUIRE(host.engine().Register("f", [&](std::string_view) { ++ran; }).ok());
+  host.sim().RunUntilIdle();
+  CHECK(ran == 1);
+  CHECK(host.stats().dead == 1);
+}
+
+TEST_CASE("an event that killed its process ends with its function, should that be removed first") {
+  Host host(FileWithACrashed("crashed-cancelled"));
+  REQUIRE(host.engine().Register("f", [](std::string_view) {}).ok());
+  REQUIRE(host.engine().Remove("f").ok());
+  CHECK(host.stats().ended == 2);
+  for (const DeadLetter& letter : host.sim().DeadLetters()) CHECK(letter.condition == Condition::kFunctionRemoved);
+}
+
+TEST_CASE("an event that killed its process is ended by the engine that knows its function") {
+  const std::shared_ptr<durable::Queue> queue = MustOpen(FileWithACrashed("crashed-elsewhere"));
+  testing::SimulationOptions options;
+  options.engine.queue = queue;
+  options.on_violation = [](std::string_view) {};  // each sees its own half alone
+  testing::Simulation one(options);
+  testing::Simulation two(options);
+  int ran = 0;
+  REQUIRE(one.engine().Register("g", [](std::string_view) {}).ok());
+  REQUIRE(two.engine().Register("f", [&](std::string_view) { ++ran; }).ok());
+  one.AdvanceBy(absl::Seconds(1));
+  CHECK(two.engine().queue_stats().ended == 0);
+  two.RunUntilIdle();
+  CHECK(ran == 1);
+  CHECK(two.engine().queue_stats().ended == 2);
+  CHECK(two.DeadLetters().size() == 1);
 }
 
 TEST_CASE("a suspect that ends well is a suspect no more, and is charged with nothing") {

@@ -809,6 +809,21 @@ TEST_CASE("an event that is cancelled while it is claimed waits for nothing but 
   }
 }
 
+TEST_CASE("a cancelled event that is given back waits for nothing but its end") {
+  for (const Kind kind : {Kind::kRetry, Kind::kThrottled, Kind::kRelease}) {
+    INFO("kind " << static_cast<int>(kind));
+    AnyQueueTest t;
+    REQUIRE(t.Put(t.a, 1).ok());
+    const std::vector<EventRef> claimed = t.Claim(t.a);
+    EventRef event;
+    REQUIRE(t.queue->Cancel(Id(1), &event));
+    REQUIRE(!t.Settle(Kind::kRetry, claimed[0], t.now()));
+    REQUIRE(t.Settle(kind, t.ClaimExpired().at(0), t.now()));
+    CHECK(t.Claim(t.a).empty());
+    CHECK(Numbers(t.ClaimExpired()) == Ints{1});
+  }
+}
+
 TEST_CASE("an event that is cancelled while it is claimed may still succeed, or be parked") {
   for (const Kind kind : {Kind::kDone, Kind::kParked}) {
     AnyQueueTest t;

@@ -294,6 +294,28 @@ TEST_CASE("the doctor names what ran when a program was killed") {
   CHECK(Has(answer.out, "dies: 1 event ran when the last owner died"));
 }
 
+TEST_CASE("the doctor names what is run no more, and the dead letters tell why") {
+  const ToolTest test;
+  test.PostAgo(absl::Hours(2));
+  test.Sql("INSERT INTO runlet_suspect SELECT seq, 2 FROM runlet_event");
+  CHECK(Has(test.Run("doctor " + test.path).out, "orphan: 1 event ran when a process died"));
+  // The third death, which nobody has counted yet.
+  test.Sql("INSERT INTO runlet_run SELECT seq, 1 FROM runlet_event");
+  const json answer = json::parse(test.Run("doctor --json " + test.path).out);
+  REQUIRE(answer["findings"].size() == 1);
+  CHECK(answer["findings"][0]["kind"] == "crashed");
+  CHECK(Has(answer["findings"][0]["text"], "nobody has opened the file"));
+  {
+    absl::StatusOr<Engine> engine = Engine::Create({.threads = OwnThreads{1}, .queue = test.Open()});
+    REQUIRE(engine.ok());
+    CHECK(Has(test.Run("doctor " + test.path).out, "the function is not registered"));
+    REQUIRE(engine->Register("orphan", [](std::string_view) {}).ok());
+    REQUIRE(engine->WaitIdle(absl::Seconds(60)).ok());
+  }
+  CHECK(Has(test.Run("dlq ls --condition HostCrashed " + test.path).out, "orphan"));
+  CHECK(test.Run("doctor " + test.path).code == 0);
+}
+
 TEST_CASE("what is no queue's file is refused") {
   const ToolTest test;
   CHECK(test.Run("queue stats " + test.path).code == 3);

@@ -82,10 +82,10 @@ class Queue : public EventQueue {
   //     row; return engine.Post(kShip, {17}).status();
   //   });
   //
-  // All other posts, claims and ends wait meanwhile: keep it short. `work` must not begin or end transactions, change
-  // runlet_* tables or keep `db`, and must not wait for anything of the engine's (Invoke, Get, WaitIdle, Drain): an
-  // execution that needs the queue would wait for it in turn. AcceptanceUnknown(status) where the commit may or may not
-  // have reached the disk.
+  // All other posts, claims and ends wait meanwhile: keep it short. Nothing else of the queue can be asked for inside:
+  // Cancel finds nothing there. `work` must not begin or end transactions, change runlet_* tables or keep `db`, and
+  // must not wait for anything of the engine's (Invoke, Get, WaitIdle, Drain): an execution that needs the queue would
+  // wait for it in turn. AcceptanceUnknown(status) where the commit may or may not have reached the disk.
   [[nodiscard]] virtual absl::Status Transaction(const std::function<absl::Status(sqlite3* db)>& work) = 0;
 
   // The canonical path of the file.
@@ -98,8 +98,8 @@ class Queue : public EventQueue {
 // belong to it, and `path`-lock, by which the owner is known. Not for network file systems, which are refused.
 //
 // What was running when the last owner died is suspected: such events run one at a time, each marked before it runs.
-// Only the marked one is charged when the process dies again, and after three such deaths it becomes a dead letter
-// with the condition HostCrashed.
+// Only the marked one is charged when the process dies again, and after three such deaths it is run no more: it ends as
+// HostCrashed once its function is registered, and observers and destinations are told like of any other end.
 //
 //   FailedPrecondition  the file is open, here or in another process, which the message names; or it was written by a
 //                       newer version of runlet; or it lies on a network file system

@@ -163,10 +163,10 @@ class Engine {
 
   // An event that waits ends at once, as Cancelled, and leaves no dead letter. What runs is asked to stop
   // (StopReason::kCaller): if it fails then, it was the event's last attempt, which ends as Cancelled; if it succeeds,
-  // it has. What is between two attempts, or about to begin or to end, is one or the other. What another engine runs,
-  // where engines share a queue, is not asked to stop, but not tried again either. NotFound for what has ended or never
-  // was, or waits for a thread after Start.
-  // Looks through all that waits.
+  // it has. What is between two attempts, or about to begin or to end, is one or the other. Where engines share a
+  // queue, what waits for another one is ended there, and what another one runs is not asked to stop, but not tried
+  // again either. NotFound for what has ended or never was, waits for a thread after Start, or waits in a durable queue
+  // for a function that nobody has registered, or that cannot be read. Looks through all that waits.
   [[nodiscard]] absl::Status Cancel(const RequestId& id);
 
   // Every event of the function that waits ends at once, as Purged, and leaves no dead letter; says how many. What runs

@@ -39,7 +39,7 @@ enum class Condition : std::uint8_t {
   kCancelled,                // Engine::Cancel; no dead letter
   kParked,                   // handed back by Drain
   kPurged,                   // Engine::Purge; no dead letter
-  kHostCrashed,              // durable queue: the process died three times while it ran alone
+  kHostCrashed,              // durable queue: the process died three times while it ran alone; no attempt follows
 };
 // "RetriesExhausted", as in Lambda's invocation records.
 std::string_view ConditionName(Condition condition);
@@ -117,6 +117,8 @@ class Event : public TimerLink {
   void EndWait(Instant now, int next);
   // Notes an attempt that began where EndWait() has left off, was asked to stop at `asked` and ended at `now`.
   void EndAttempt(Instant started, Instant asked, Instant now);
+  // No attempt follows.
+  bool waits_for_its_end() const { return cancelled || crashed; }
   std::vector<AttemptError> ErrorList() const {
     return details == nullptr ? std::vector<AttemptError>() : details->errors.List();
   }
@@ -127,7 +129,8 @@ class Event : public TimerLink {
   Event* lane_next = nullptr;
   Event* lane_prev = nullptr;
   std::uint8_t place = 0;
-  bool cancelled = false;   // while it was claimed: it waits for its end alone
+  bool cancelled = false;   // while it was claimed
+  bool crashed = false;     // with it died too many processes: HostCrashed
   std::uint32_t claim = 0;  // the number of its claim
   // For a queue that stores events: the payload is not in memory, and under which number it is stored.
   bool away = false;

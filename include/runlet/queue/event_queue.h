@@ -147,13 +147,14 @@ class EventQueue {
 
   // Makes ready what has fallen due, tells the listener, and returns when to call again (Never(): when OnDue says so).
   virtual Instant Advance(Instant now) = 0;
-  // Claims, without counting an attempt, waiting events that have expired or were cancelled (`everything`: all that
-  // wait).
+  // Claims, without counting an attempt, waiting events that have expired, were cancelled or are not to be run again
+  // after what they did to the process, with Event::crashed (`everything`: all that wait).
   virtual std::size_t ClaimExpired(std::span<EventRef> out, Instant now, bool everything) = 0;
   // The event `id` begins no further attempt. One that waits is claimed, as by ClaimExpired, into `*waiting`, and its
   // end is the caller's to settle. One that is claimed is cancelled: it ends where its claim is settled as kDone or
-  // kParked; every other settlement is stale, and ClaimExpired hands the event out, with Event::cancelled. False, and
-  // nothing has changed: no such event waits or is claimed. May have to look at all of them.
+  // kParked; every other settlement is stale, and ClaimExpired hands the event out, with Event::cancelled; given back,
+  // it waits for that again. False, and nothing has changed: no such event waits or is claimed. May have to look at all
+  // of them.
   virtual bool Cancel(const RequestId& id, EventRef* waiting) = 0;
   // Whether the claimed event `id` has been cancelled. Costs next to nothing while none is.
   virtual bool IsCancelled(const RequestId& id) const = 0;
