@@ -122,6 +122,7 @@ class LoadChange final : public Change {
   LoadChange(LeadersNotes& notes, std::size_t max) : notes_(notes), max_(max) {}
   absl::Status Write(Tables& tables) override;
   bool alone() const override { return true; }
+  // Where damage keeps it from reading on, those in front of it.
   std::vector<StoredEvent>& events() { return events_; }
   bool all() const { return all_; }
 

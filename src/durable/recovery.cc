@@ -114,34 +114,42 @@ bool Store::Load(Instant now, WallClock wall) {
   }
   LoadChange change(notes_, kLoadAtOnce);
   const absl::Status read = committer_.Commit(change);
-  if (absl::IsDataLoss(read)) {
+  const bool unreadable = absl::IsDataLoss(read);
+  Damage behind{"runlet_event", 0, {}, {}};
+  if (unreadable) {
     // What stands behind it cannot be reached. New events need not wait for it.
-    AnyChange give_up([this](Tables&) {
+    AnyChange give_up([&](Tables&) {
+      behind.row = change.events().empty() ? notes_.loaded_until : change.events().back().row.seq;
       notes_.loaded = true;
       return absl::OkStatus();
     });
     committer_.Commit(give_up).IgnoreError();
-    Report({"runlet_event",
-            notes_.loaded_until,
-            {},
-            fmt::format("no event behind this row can be read: {}", std::string(read.message()))});
   }
-  const bool all = change.all() || absl::IsDataLoss(read);
+  const bool all = change.all() || unreadable;
   std::vector<Damage> damages;
+  std::int64_t left = 0;
   News news;
   {
     MutexLock lock(&mu_);
-    if (read.ok()) TakeLoaded(change.events(), now, wall, &damages);
+    if (read.ok() || unreadable) TakeLoaded(change.events(), now, wall, &damages);
     loading_ = false;
     loading_ended_.NotifyAll();
     loaded_ = all;
+    unreadable_ = unreadable;
+    left = unloaded_;
     if (!read.ok() && !all) pay_at_ = std::min(pay_at_, now.After(kRetryNs));
-    if (all) unloaded_ = unloaded_bytes_ = 0;
+    if (change.all()) unloaded_ = unloaded_bytes_ = 0;
     NextSuspect(now);
     news = TakeNews();
   }
   Tell(news);
   for (Damage& damage : damages) Report(std::move(damage));
+  if (unreadable) {
+    left = std::max<std::int64_t>(1, left);
+    behind.what =
+        fmt::format("the events behind this row cannot be read, about {}: {}", left, std::string(read.message()));
+    Report(std::move(behind), static_cast<std::uint64_t>(left));
+  }
   return !all && read.ok();
 }
 

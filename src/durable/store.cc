@@ -350,8 +350,8 @@ QueueStats Store::stats(const std::function<bool(const Known&)>& is_mine) const 
   stats.accepted = stats.accepted + shelved_ + held_back_.size() + unloaded + damaged_events_ - taken_back_;
   stats.ended -= taken_back_ + unknown_ends_;
   stats.running += unknown_ends_;
-  stats.ready += unloaded;
   stats.stranded = shelved_ + damaged_events_;
+  (unreadable_ ? stats.stranded : stats.ready) += unloaded;
   for (const auto& [event, known] : held_back_) ++(is_mine(*known) ? stats.ready : stats.stranded);
   stats.bytes += shelved_bytes_ + static_cast<std::size_t>(std::max<std::int64_t>(0, unloaded_bytes_));
   stats.dead = static_cast<std::size_t>(std::max<std::int64_t>(0, dead_));
@@ -394,11 +394,11 @@ std::vector<Damage> Store::damages() const {
   return damages_;
 }
 
-void Store::Report(Damage damage) {
+void Store::Report(Damage damage, std::uint64_t rows) {
   constexpr std::size_t kKept = 1000;
   {
     MutexLock lock(&mu_);
-    ++damaged_;
+    damaged_ += rows;
     if (damages_.size() < kKept) damages_.push_back(damage);
   }
   if (options_.on_damage) options_.on_damage(damage);

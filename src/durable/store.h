@@ -198,7 +198,7 @@ class Store {
   void TakeLoaded(std::vector<StoredEvent>& events, Instant now, WallClock wall, std::vector<Damage>* damages)
       RUNLET_REQUIRES(mu_);
   void Place(EventRef event, Known* known, Instant now) RUNLET_REQUIRES(mu_);
-  void Report(Damage damage) RUNLET_EXCLUDES(mu_);
+  void Report(Damage damage, std::uint64_t rows = 1) RUNLET_EXCLUDES(mu_);
 
   void EndTransaction(std::vector<Posted>& posted, bool committed) RUNLET_EXCLUDES(mu_);
   static SettleChange::Item ItemOf(Settlement::Kind kind, Condition condition, const Event& event, const Known& known,
@@ -235,6 +235,7 @@ class Store {
 
   bool loading_ RUNLET_GUARDED_BY(mu_) = false;
   bool loaded_ RUNLET_GUARDED_BY(mu_) = false;
+  bool unreadable_ RUNLET_GUARDED_BY(mu_) = false;          // what is not loaded never will be
   std::int64_t unloaded_ RUNLET_GUARDED_BY(mu_) = 0;        // events that are in the file alone
   std::int64_t unloaded_bytes_ RUNLET_GUARDED_BY(mu_) = 0;  // of their payloads
   std::size_t shelved_ RUNLET_GUARDED_BY(mu_) = 0;

@@ -1,5 +1,4 @@
 // Many threads and two engines at one file.
-#include <absl/time/clock.h>
 #include <absl/time/time.h>
 
 #include <atomic>
@@ -69,24 +68,6 @@ TEST_CASE("threads post, run, look and trade at once, and every event ends once"
   const QueueStats stats = one->queue_stats();
   CHECK(stats.ended == kThreads * kEach);
   CHECK(stats.accepted == stats.ended);
-}
-
-TEST_CASE("an attempt begins once its claim is stored: waiting for the disk is no part of its time", "[realtime]") {
-  const std::shared_ptr<durable::Queue> queue = MustOpen(FreshFile("claim-waits"), {});
-  absl::StatusOr<Engine> engine = Engine::Create({.queue = queue});
-  REQUIRE(engine.ok());
-  absl::Duration remaining;
-  const auto run = [&](std::string_view, Context& context) { remaining = context.remaining_time(); };
-  REQUIRE(engine->Register("f", run, {.timeout = absl::Seconds(2)}).ok());
-  REQUIRE(engine->Post("f", "x", {.delay = absl::Milliseconds(100)}).ok());
-  REQUIRE(queue
-              ->Transaction([](sqlite3*) {
-                absl::SleepFor(absl::Milliseconds(600));
-                return absl::OkStatus();
-              })
-              .ok());
-  REQUIRE(engine->WaitIdle(absl::Seconds(60)).ok());
-  CHECK(remaining > absl::Milliseconds(1750));
 }
 
 TEST_CASE("engines come and go while others run at the same file", "[realtime]") {

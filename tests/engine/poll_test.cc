@@ -1,8 +1,10 @@
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "runlet/runlet.h"
 #include "tests/catch.h"
+#include "tests/queue/forwarding_queue.h"
 
 namespace runlet {
 namespace {
@@ -77,6 +79,33 @@ TEST_CASE("without threads the deadline is cooperative: the late result becomes 
   const absl::StatusOr<std::string> answer = polled.engine().Invoke("slow", "{}");
   REQUIRE(FunctionErrorOf(answer.status()).has_value());
   CHECK(FunctionErrorOf(answer.status())->type == "Sandbox.Timedout");
+}
+
+// Stores events, and takes its time to store a claim.
+class SlowToClaim final : public queue_test::ForwardingQueue {
+ public:
+  explicit SlowToClaim(ManualClock& clock) : ForwardingQueue(MemoryQueue({}, clock)), clock_(clock) {}
+  Durability durability() const override { return Durability::kMachine; }
+  std::size_t Claim(const FunctionIdentity& f, std::span<EventRef> out, Instant now, Instant lease) override {
+    clock_.AdvanceBy(absl::Milliseconds(600));
+    return ForwardingQueue::Claim(f, out, now, lease);
+  }
+
+ private:
+  ManualClock& clock_;
+};
+
+TEST_CASE("an attempt begins once its claim is stored: waiting for the disk is no part of its time") {
+  ManualClock clock;
+  absl::StatusOr<Engine> engine =
+      Engine::Create({.threads = NoThreads{}, .queue = std::make_shared<SlowToClaim>(clock), .clock = &clock});
+  REQUIRE(engine.ok());
+  absl::Duration remaining;
+  const auto run = [&](std::string_view, Context& context) { remaining = context.remaining_time(); };
+  REQUIRE(engine->Register("f", run, {.timeout = absl::Seconds(2)}).ok());
+  REQUIRE(engine->Post("f", "x").ok());
+  while (engine->NextPoll() == absl::ZeroDuration()) engine->Poll();
+  CHECK(remaining == absl::Seconds(2));
 }
 
 }  // namespace

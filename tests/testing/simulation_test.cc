@@ -15,6 +15,7 @@
 
 #include "runlet/runlet.h"
 #include "tests/catch.h"
+#include "tests/queue/forwarding_queue.h"
 
 namespace runlet::testing {
 namespace {
@@ -324,52 +325,14 @@ TEST_CASE("the host's own interceptor and observer see what happens, after the s
 // ---- the audit ----
 
 // A memory queue that does not count right.
-class Miscounting final : public EventQueue {
+class Miscounting final : public queue_test::ForwardingQueue {
  public:
-  Miscounting() : queue_(MemoryQueue({}, clock_)) {}
-
-  Durability durability() const override { return queue_->durability(); }
-  bool needs_codec() const override { return false; }
-  void Attach(QueueListener* listener) override { queue_->Attach(listener); }
-  absl::Status Put(std::span<EventRef> events, Instant now) override { return queue_->Put(events, now); }
-  std::size_t Claim(const FunctionIdentity& f, std::span<EventRef> out, Instant now, Instant lease) override {
-    return queue_->Claim(f, out, now, lease);
-  }
-  void Extend(std::span<const EventRef> events, Instant lease) override { queue_->Extend(events, lease); }
-  void Settle(std::span<Settlement> settlements, Instant now) override { queue_->Settle(settlements, now); }
-  Instant Advance(Instant now) override { return queue_->Advance(now); }
-  std::size_t ClaimExpired(std::span<EventRef> out, Instant now, bool everything) override {
-    return queue_->ClaimExpired(out, now, everything);
-  }
-  bool Cancel(const RequestId& id, EventRef* waiting) override { return queue_->Cancel(id, waiting); }
-  bool IsCancelled(const RequestId& id) const override { return queue_->IsCancelled(id); }
-  std::optional<WaitingEvent> FindWaiting(const RequestId& id, Instant now) const override {
-    return queue_->FindWaiting(id, now);
-  }
-  WaitingEvents waiting(const FunctionIdentity& f) const override { return queue_->waiting(f); }
-  std::size_t ClaimWaiting(const FunctionIdentity& f, std::span<EventRef> out) override {
-    return queue_->ClaimWaiting(f, out);
-  }
-  std::size_t ClaimLost(std::span<EventRef> out, Instant now) override { return queue_->ClaimLost(out, now); }
-  std::vector<DeadLetter> ListDead(const DeadLetterFilter& filter, std::size_t max,
-                                   std::optional<RequestId> after) const override {
-    return queue_->ListDead(filter, max, after);
-  }
-  std::optional<DeadLetter> GetDead(const RequestId& id) const override { return queue_->GetDead(id); }
-  absl::Status Redrive(const RequestId& id, EventRef fresh, Instant now) override {
-    return queue_->Redrive(id, std::move(fresh), now);
-  }
-  std::vector<DeadLetter> TakeDead(std::span<const RequestId> ids) override { return queue_->TakeDead(ids); }
-  std::vector<RequestId> PurgeDead(const DeadLetterFilter& filter) override { return queue_->PurgeDead(filter); }
+  Miscounting() : ForwardingQueue(MemoryQueue({}, SystemClock())) {}
   QueueStats stats() const override {
-    QueueStats stats = queue_->stats();
+    QueueStats stats = ForwardingQueue::stats();
     if (stats.ended > 0) --stats.ended;
     return stats;
   }
-
- private:
-  ManualClock clock_;
-  std::unique_ptr<EventQueue> queue_;
 };
 
 TEST_CASE("a broken promise is told with its number, the seed, the step and the time") {

@@ -26,6 +26,16 @@ struct sqlite3;
 namespace runlet::durable {
 
 // A row that is not what was written. It stays in the file as it is, and its event does not run.
+//
+// Where a page of the file cannot be read, its events and all behind them wait: one Damage says about how many, and
+// behind which row. What can be read is rescued into a new file while nobody has the old one open, and runs from there:
+//
+//   (sqlite3 orders.db .dump | sed 's/^ROLLBACK.*/COMMIT;/'
+//    echo "PRAGMA application_id=0x726e6c74; PRAGMA user_version=1;
+//          DELETE FROM runlet_meta WHERE name = 'clean';") | sqlite3 rescued.db
+//
+// That finds what stands before the first and behind the last bad page. `.recover` in place of `.dump`, where the shell
+// has been built with it, also finds what is between them. The same rescues a file that Open refuses with DataLoss.
 struct Damage {
   std::string table;     // "runlet_event", "runlet_dead"
   std::int64_t row = 0;  // its rowid

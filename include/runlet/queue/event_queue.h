@@ -75,7 +75,7 @@ struct StorageStats {
   absl::Duration sync_time;      // in all of them
   absl::Duration sync_time_max;  // in the longest
   absl::Duration oldest_age;     // of the event that was accepted first and has not ended
-  std::uint64_t damaged = 0;     // rows
+  std::uint64_t damaged = 0;     // rows; those of a page that cannot be read, and all behind it, are about so many
   bool full = false;             // the disk is full: new events are refused
   bool failed = false;           // a sync has failed: nothing is stored any more until the queue is opened anew
 };
