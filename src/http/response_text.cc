@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 
 namespace runlet::http {
 namespace {
@@ -49,12 +51,29 @@ std::string_view Reason(int status) {
   }
 }
 
-bool IsTokenCharacter(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+using CharacterSet = std::array<bool, 256>;
+
+constexpr CharacterSet TokenCharacters() {
+  CharacterSet set{};
+  for (const char c : std::string_view("!#$%&'*+-.^_`|~0123456789")) set[static_cast<unsigned char>(c)] = true;
+  for (char c = 'a'; c <= 'z'; ++c) set[static_cast<unsigned char>(c)] = true;
+  for (char c = 'A'; c <= 'Z'; ++c) set[static_cast<unsigned char>(c)] = true;
+  return set;
 }
 
-bool IsControl(char c) { return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == '\x7f'; }
+// All but controls; a tab is none here.
+constexpr CharacterSet ValueCharacters() {
+  CharacterSet set{};
+  for (std::size_t c = 0; c < set.size(); ++c) set[c] = c == '\t' || (c >= ' ' && c != 0x7f);
+  return set;
+}
+
+constexpr CharacterSet kTokenCharacters = TokenCharacters();
+constexpr CharacterSet kValueCharacters = ValueCharacters();
+
+bool AllIn(const CharacterSet& set, std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [&](char c) { return set[static_cast<unsigned char>(c)]; });
+}
 
 bool IsWiresOwn(std::string_view name) {
   for (const std::string_view own :
@@ -68,8 +87,8 @@ bool IsWiresOwn(std::string_view name) {
 }
 
 bool MayBeSent(const Header& header) {
-  return !header.name.empty() && std::all_of(header.name.begin(), header.name.end(), IsTokenCharacter) &&
-         std::none_of(header.value.begin(), header.value.end(), IsControl) && !IsWiresOwn(header.name);
+  return !header.name.empty() && AllIn(kTokenCharacters, header.name) && AllIn(kValueCharacters, header.value) &&
+         !IsWiresOwn(header.name);
 }
 
 void AppendNumber(std::uint64_t number, std::string* out) {
