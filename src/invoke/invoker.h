@@ -35,6 +35,7 @@ struct Ask {
   bool last_use;
   const Type* out;
   void* result;
+  bool names_latest = false;  // the caller named the function's $LATEST, which is no entry of its own
 };
 
 // How far an engine is from its end.
