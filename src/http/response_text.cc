@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstring>
 
 namespace runlet::http {
 namespace {
@@ -91,10 +92,30 @@ bool MayBeSent(const Header& header) {
          !IsWiresOwn(header.name);
 }
 
-void AppendNumber(std::uint64_t number, std::string* out) {
-  const fmt::format_int text(number);
-  out->append(text.data(), text.size());
-}
+// Puts texts behind each other at the end of a string, in room that was made once.
+class Writer {
+ public:
+  // Not more than `bytes_max` are put.
+  Writer(std::string* out, std::size_t bytes_max) : out_(out), end_(out->size()) { out->resize(end_ + bytes_max); }
+  ~Writer() { out_->resize(end_); }
+
+  Writer& Put(std::string_view text) {
+    std::memcpy(out_->data() + end_, text.data(), text.size());
+    end_ += text.size();
+    return *this;
+  }
+  Writer& Put(std::uint64_t number) {
+    const fmt::format_int text(number);
+    return Put(std::string_view(text.data(), text.size()));
+  }
+
+ private:
+  std::string* const out_;
+  std::size_t end_;
+};
+
+// No shorter than what AppendHead() puts beside the texts that it is given.
+constexpr std::size_t kOwnBytesMax = 256;
 
 }  // namespace
 
@@ -118,27 +139,26 @@ std::string_view DateText::At(absl::Time time) {
 bool MayHaveBody(int status) { return status != 204 && status != 304; }
 
 void AppendHead(const ResponseHead& head, const HeadText& text, std::string* out) {
+  std::size_t bytes_max = kOwnBytesMax + text.date.size();
+  for (const Header& header : head.headers) bytes_max += header.name.size() + header.value.size() + 4;
+  Writer to(out, bytes_max);
   const int status = head.status >= 200 && head.status <= 599 ? head.status : 500;
-  out->append("HTTP/1.1 ");
-  AppendNumber(static_cast<std::uint64_t>(status), out);
-  out->append(" ").append(Reason(status)).append("\r\nDate: ").append(text.date).append("\r\n");
+  to.Put("HTTP/1.1 ").Put(static_cast<std::uint64_t>(status)).Put(" ").Put(Reason(status));
+  to.Put("\r\nDate: ").Put(text.date).Put("\r\n");
   for (const Header& header : head.headers) {
-    if (!MayBeSent(header)) continue;
-    out->append(header.name).append(": ").append(header.value).append("\r\n");
+    if (MayBeSent(header)) to.Put(header.name).Put(": ").Put(header.value).Put("\r\n");
   }
   if (text.framing == Framing::kLength) {
-    out->append("Content-Length: ");
-    AppendNumber(text.body_bytes, out);
-    out->append("\r\n");
+    to.Put("Content-Length: ").Put(text.body_bytes).Put("\r\n");
   } else if (text.framing == Framing::kChunks) {
-    out->append("Transfer-Encoding: chunked\r\n");
+    to.Put("Transfer-Encoding: chunked\r\n");
   }
   if (text.closes) {
-    out->append("Connection: close\r\n");
+    to.Put("Connection: close\r\n");
   } else if (text.keeps_alive_1_0) {
-    out->append("Connection: keep-alive\r\n");
+    to.Put("Connection: keep-alive\r\n");
   }
-  out->append("\r\n");
+  to.Put("\r\n");
 }
 
 std::string_view ChunkHeader(std::size_t bytes, std::array<char, 20>* space) {
