@@ -152,6 +152,14 @@ absl::StatusOr<std::vector<Alias>> Engine::ListAliases(std::string_view name) co
   return core_->control_plane_.ListAliases(name);
 }
 
+namespace {
+
+// Whether what was called `name` is the $LATEST of a function: such a name is the only one that differs from its
+// entry's.
+bool NamesLatest(const FunctionEntry& entry, std::string_view name) { return name.size() != entry.name.size(); }
+
+}  // namespace
+
 absl::StatusOr<Engine::Found> Engine::FindTyped(std::string_view name, const Type* in, const Type* out) const {
   FunctionEntry* const entry = Find(name);
   if (entry == nullptr) return Invoker::NotFound(name);
@@ -165,7 +173,7 @@ absl::StatusOr<Engine::Found> Engine::FindTyped(std::string_view name, const Typ
   }
   core_->invoker_.Unprotect(*slot, *entry);
   if (!status.ok()) return status;
-  return Found{entry, entry->name};
+  return Found{entry, NamesLatest(*entry, name) ? entry->latest_name : entry->name};
 }
 
 absl::StatusOr<Engine::Found> Engine::FindTyped(std::string_view name, std::string_view qualifier, const Type* in,
@@ -180,7 +188,8 @@ absl::Status Engine::InvokeErased(EngineCore* core, const ErasedCall& call, cons
     return core->CheckAlive(call.name);
   if (call.entry == nullptr) [[unlikely]]
     return Invoker::NotFound(call.name);
-  return core->invoker_.Invoke(*call.entry, {call.in, call.event, true, call.out, call.result}, options);
+  return core->invoker_.Invoke(
+      *call.entry, {call.in, call.event, true, call.out, call.result, NamesLatest(*call.entry, call.name)}, options);
 }
 
 StartedCall* Engine::StartErased(EngineCore* core, const ErasedCall& call, const InvokeOptions& options,
@@ -188,8 +197,9 @@ StartedCall* Engine::StartErased(EngineCore* core, const ErasedCall& call, const
   *refused = core->CheckAlive(call.name);
   if (refused->ok() && call.entry == nullptr) *refused = Invoker::NotFound(call.name);
   if (!refused->ok()) return nullptr;
-  return core->invoker_.Start(*call.entry, {call.in, call.event, true, call.out, nullptr}, options,
-                              core->shared_from_this(), refused);
+  return core->invoker_.Start(*call.entry,
+                              {call.in, call.event, true, call.out, nullptr, NamesLatest(*call.entry, call.name)},
+                              options, core->shared_from_this(), refused);
 }
 
 absl::Status Engine::PostErased(EngineCore* core, std::span<const ErasedCall> calls, std::span<RequestId> ids,

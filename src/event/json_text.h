@@ -11,8 +11,16 @@
 
 namespace runlet {
 
-// Whether `text` is one JSON value (RFC 8259) in valid UTF-8, nested at most 1,000 deep.
-bool IsJson(std::string_view text);
+inline constexpr std::size_t kJsonDepthMax = 1000;
+
+// Where a text ceases to be JSON.
+struct JsonFault {
+  std::size_t at = 0;     // the first byte that does not fit; the text's size where its end is missing
+  bool too_deep = false;  // what opens there is nested too deep
+};
+// Nothing: `text` is one JSON value (RFC 8259) in valid UTF-8, nested at most kJsonDepthMax deep.
+std::optional<JsonFault> FindJsonFault(std::string_view text);
+inline bool IsJson(std::string_view text) { return !FindJsonFault(text).has_value(); }
 
 // Appends `text` as a JSON string, quotes included. What is not UTF-8 becomes U+FFFD.
 void AppendJsonString(std::string_view text, std::string* out);

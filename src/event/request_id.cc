@@ -36,13 +36,17 @@ std::optional<RequestId> RequestId::Parse(std::string_view text) {
 }
 
 std::string RequestId::ToString() const {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  // Where each byte's two digits stand.
+  constexpr std::size_t kPlaces[2][8] = {{0, 2, 4, 6, 9, 11, 14, 16}, {19, 21, 24, 26, 28, 30, 32, 34}};
+  const std::uint64_t words[2] = {high_, low_};
   std::string text(kTextSize, '-');
-  int digit = 0;
-  for (std::size_t i = 0; i < kTextSize; ++i) {
-    if (IsDash(i)) continue;
-    const std::uint64_t word = digit < 16 ? high_ : low_;
-    text[i] = "0123456789abcdef"[word >> (60 - 4 * (digit % 16)) & 0xF];
-    ++digit;
+  for (std::size_t word = 0; word < 2; ++word) {
+    for (std::size_t i = 0; i < 8; ++i) {
+      const std::uint64_t byte = words[word] >> (56 - 8 * i);
+      text[kPlaces[word][i]] = kDigits[byte >> 4 & 0xF];
+      text[kPlaces[word][i] + 1] = kDigits[byte & 0xF];
+    }
   }
   return text;
 }

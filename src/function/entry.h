@@ -84,11 +84,13 @@ struct FunctionEntry : FunctionIdentity {
       : FunctionIdentity{std::move(its_name), its_index},
         function(its_function != nullptr ? *its_function : *this),
         function_name(QualifiedName(name).function),
-        qualifier(QualifiedName(name).qualifier) {}
+        qualifier(QualifiedName(name).qualifier),
+        latest_name(qualifier.empty() ? name + ":" + std::string(kLatest) : std::string()) {}
 
   FunctionEntry& function;  // of which it is a version or an alias; else itself
   const std::string_view function_name;
   const std::string_view qualifier;
+  const std::string latest_name;  // "f:$LATEST"; a function's other name
 
   std::atomic<const Code*> code{nullptr};
   std::atomic<Permits*> permits{nullptr};  // those that a call tries first

@@ -24,6 +24,30 @@ ServiceError NoProvisioned() {
           "No Provisioned Concurrency Config found for this function"};
 }
 
+int ProvisionedSum(const Inspection& inspection, const std::string& function) {
+  int sum = 0;
+  for (const FunctionInspection& each : inspection.functions) {
+    if (QualifiedName(each.function).function == function) sum += each.provisioned_concurrency;
+  }
+  return sum;
+}
+
+// Why the engine has not reserved so many.
+ServiceError CannotReserve(const OperationCall& call, const std::string& function, std::int64_t reserved) {
+  const Inspection inspection = call.engine.Inspect();
+  if (const int provisioned = ProvisionedSum(inspection, function); reserved < provisioned) {
+    return InvalidParameter(fmt::format(
+        "ReservedConcurrentExecutions {} should not be lower than function's total provisioned concurrency [{}].",
+        reserved, provisioned));
+  }
+  return {.status = 400,
+          .type = "InvalidParameterValueException",
+          .message = fmt::format("Specified ReservedConcurrentExecutions for function decreases account's "
+                                 "UnreservedConcurrentExecution below its minimum value of [{}].",
+                                 inspection.unreserved_minimum),
+          .has_type = false};
+}
+
 // These calls must name a version or an alias.
 std::variant<KnownTarget, ServiceError> FindQualified(const OperationCall& call) {
   std::variant<KnownTarget, ServiceError> known = FindKnown(call);
@@ -47,16 +71,11 @@ Outcome PutFunctionConcurrency(const OperationCall& call) {
   const auto reserved = fields.Integer("ReservedConcurrentExecutions", 0, 1'000'000);
   if (fields.error()) return *fields.error();
   if (!reserved.has_value()) return Validation("null", "reservedConcurrentExecutions", "Member must not be null");
-  const absl::Status set =
-      call.engine.SetReservedConcurrency(std::get<KnownTarget>(known).function, static_cast<int>(*reserved));
+  const auto& target = std::get<KnownTarget>(known);
+  const absl::Status set = call.engine.SetReservedConcurrency(target.function, static_cast<int>(*reserved));
   if (set.ok()) return Ok(Reserved(static_cast<int>(*reserved)));
-  if (absl::IsNotFound(set)) return FunctionNotFound(call.engine.account(), std::get<KnownTarget>(known));
-  return ServiceError{.status = 400,
-                      .type = "InvalidParameterValueException",
-                      .message = fmt::format("Specified ReservedConcurrentExecutions for function decreases account's "
-                                             "UnreservedConcurrentExecution below its minimum value of [{}].",
-                                             call.engine.Inspect().unreserved_minimum),
-                      .has_type = false};
+  if (absl::IsNotFound(set)) return FunctionNotFound(call.engine.account(), target);
+  return CannotReserve(call, target.function, *reserved);
 }
 
 Outcome GetFunctionConcurrency(const OperationCall& call) {

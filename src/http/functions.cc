@@ -24,6 +24,18 @@ void AddVersions(const OperationCall& call, const std::string& function, Listed*
   }
 }
 
+// The configuration of the version that the target leads to: an alias has a description and a revision of its own.
+std::variant<KnownTarget, ServiceError> FindVersion(const OperationCall& call) {
+  std::variant<KnownTarget, ServiceError> known = FindKnown(call);
+  auto* const target = std::get_if<KnownTarget>(&known);
+  if (target == nullptr || target->qualifier.empty() || target->qualifier == target->description.version) return known;
+  const Target version{target->function, target->description.version};
+  absl::StatusOr<FunctionDescription> description = call.engine.Describe(version.name());
+  if (!description.ok()) return FunctionNotFound(call.engine.account(), *target);
+  target->description = *std::move(description);
+  return known;
+}
+
 }  // namespace
 
 Outcome CreateFunction(const OperationCall&) { return InvalidParameter(std::string(kHostRegisters)); }
@@ -52,7 +64,7 @@ Outcome ListFunctions(const OperationCall& call) {
 }
 
 Outcome GetFunction(const OperationCall& call) {
-  std::variant<KnownTarget, ServiceError> known = FindKnown(call);
+  std::variant<KnownTarget, ServiceError> known = FindVersion(call);
   if (auto* error = std::get_if<ServiceError>(&known)) return std::move(*error);
   const auto& target = std::get<KnownTarget>(known);
   Json json;
@@ -67,7 +79,7 @@ Outcome GetFunction(const OperationCall& call) {
 }
 
 Outcome GetFunctionConfiguration(const OperationCall& call) {
-  std::variant<KnownTarget, ServiceError> known = FindKnown(call);
+  std::variant<KnownTarget, ServiceError> known = FindVersion(call);
   if (auto* error = std::get_if<ServiceError>(&known)) return std::move(*error);
   const auto& target = std::get<KnownTarget>(known);
   return Ok(FunctionConfiguration(call, target, target.description, true));

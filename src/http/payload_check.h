@@ -7,10 +7,7 @@
 
 namespace runlet::http {
 
-inline constexpr int kPayloadDepthMax = 1000;
-
-// Empty: `payload` is one JSON value in UTF-8, nested at most kPayloadDepthMax deep. Else what is wrong with it,
-// without a word of its own.
+// Empty: `payload` is JSON, as IsJson() has it. Else what is wrong with it, without a word of its own.
 std::string PayloadError(std::string_view payload);
 
 }  // namespace runlet::http

@@ -1,5 +1,7 @@
 #include "http/percent.h"
 
+#include <algorithm>
+
 namespace runlet::http {
 namespace {
 
@@ -18,9 +20,11 @@ bool IsUnreserved(char c) {
 }  // namespace
 
 std::optional<std::string> PercentDecoded(std::string_view text) {
+  const std::size_t plain = std::min(text.find('%'), text.size());
   std::string decoded;
   decoded.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  decoded.append(text, 0, plain);
+  for (std::size_t i = plain; i < text.size(); ++i) {
     if (text[i] != '%') {
       decoded += text[i];
       continue;

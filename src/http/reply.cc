@@ -26,7 +26,9 @@ void SendJson(Responder responder, int status, const RequestId& id, std::string_
 std::string TraceOf(std::string_view id, std::string_view sent) {
   if (!sent.empty()) return std::string(sent);
   // 36 characters: 8-4-4-4-12.
-  std::string trace = "Root=1-";
+  std::string trace;
+  trace.reserve(64);
+  trace += "Root=1-";
   trace += id.substr(0, 8);
   trace += '-';
   trace += id.substr(9, 4);

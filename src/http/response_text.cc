@@ -5,6 +5,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstring>
 
 namespace runlet::http {
 namespace {
@@ -49,12 +52,29 @@ std::string_view Reason(int status) {
   }
 }
 
-bool IsTokenCharacter(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+using CharacterSet = std::array<bool, 256>;
+
+constexpr CharacterSet TokenCharacters() {
+  CharacterSet set{};
+  for (const char c : std::string_view("!#$%&'*+-.^_`|~0123456789")) set[static_cast<unsigned char>(c)] = true;
+  for (char c = 'a'; c <= 'z'; ++c) set[static_cast<unsigned char>(c)] = true;
+  for (char c = 'A'; c <= 'Z'; ++c) set[static_cast<unsigned char>(c)] = true;
+  return set;
 }
 
-bool IsControl(char c) { return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == '\x7f'; }
+// All but controls; a tab is none here.
+constexpr CharacterSet ValueCharacters() {
+  CharacterSet set{};
+  for (std::size_t c = 0; c < set.size(); ++c) set[c] = c == '\t' || (c >= ' ' && c != 0x7f);
+  return set;
+}
+
+constexpr CharacterSet kTokenCharacters = TokenCharacters();
+constexpr CharacterSet kValueCharacters = ValueCharacters();
+
+bool AllIn(const CharacterSet& set, std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [&](char c) { return set[static_cast<unsigned char>(c)]; });
+}
 
 bool IsWiresOwn(std::string_view name) {
   for (const std::string_view own :
@@ -68,14 +88,34 @@ bool IsWiresOwn(std::string_view name) {
 }
 
 bool MayBeSent(const Header& header) {
-  return !header.name.empty() && std::all_of(header.name.begin(), header.name.end(), IsTokenCharacter) &&
-         std::none_of(header.value.begin(), header.value.end(), IsControl) && !IsWiresOwn(header.name);
+  return !header.name.empty() && AllIn(kTokenCharacters, header.name) && AllIn(kValueCharacters, header.value) &&
+         !IsWiresOwn(header.name);
 }
 
-void AppendNumber(std::uint64_t number, std::string* out) {
-  const fmt::format_int text(number);
-  out->append(text.data(), text.size());
-}
+// Puts texts behind each other at the end of a string, in room that was made once.
+class Writer {
+ public:
+  // Not more than `bytes_max` are put.
+  Writer(std::string* out, std::size_t bytes_max) : out_(out), end_(out->size()) { out->resize(end_ + bytes_max); }
+  ~Writer() { out_->resize(end_); }
+
+  Writer& Put(std::string_view text) {
+    std::memcpy(out_->data() + end_, text.data(), text.size());
+    end_ += text.size();
+    return *this;
+  }
+  Writer& Put(std::uint64_t number) {
+    const fmt::format_int text(number);
+    return Put(std::string_view(text.data(), text.size()));
+  }
+
+ private:
+  std::string* const out_;
+  std::size_t end_;
+};
+
+// No shorter than what AppendHead() puts beside the texts that it is given.
+constexpr std::size_t kOwnBytesMax = 256;
 
 }  // namespace
 
@@ -99,27 +139,26 @@ std::string_view DateText::At(absl::Time time) {
 bool MayHaveBody(int status) { return status != 204 && status != 304; }
 
 void AppendHead(const ResponseHead& head, const HeadText& text, std::string* out) {
+  std::size_t bytes_max = kOwnBytesMax + text.date.size();
+  for (const Header& header : head.headers) bytes_max += header.name.size() + header.value.size() + 4;
+  Writer to(out, bytes_max);
   const int status = head.status >= 200 && head.status <= 599 ? head.status : 500;
-  out->append("HTTP/1.1 ");
-  AppendNumber(static_cast<std::uint64_t>(status), out);
-  out->append(" ").append(Reason(status)).append("\r\nDate: ").append(text.date).append("\r\n");
+  to.Put("HTTP/1.1 ").Put(static_cast<std::uint64_t>(status)).Put(" ").Put(Reason(status));
+  to.Put("\r\nDate: ").Put(text.date).Put("\r\n");
   for (const Header& header : head.headers) {
-    if (!MayBeSent(header)) continue;
-    out->append(header.name).append(": ").append(header.value).append("\r\n");
+    if (MayBeSent(header)) to.Put(header.name).Put(": ").Put(header.value).Put("\r\n");
   }
   if (text.framing == Framing::kLength) {
-    out->append("Content-Length: ");
-    AppendNumber(text.body_bytes, out);
-    out->append("\r\n");
+    to.Put("Content-Length: ").Put(text.body_bytes).Put("\r\n");
   } else if (text.framing == Framing::kChunks) {
-    out->append("Transfer-Encoding: chunked\r\n");
+    to.Put("Transfer-Encoding: chunked\r\n");
   }
   if (text.closes) {
-    out->append("Connection: close\r\n");
+    to.Put("Connection: close\r\n");
   } else if (text.keeps_alive_1_0) {
-    out->append("Connection: keep-alive\r\n");
+    to.Put("Connection: keep-alive\r\n");
   }
-  out->append("\r\n");
+  to.Put("\r\n");
 }
 
 std::string_view ChunkHeader(std::size_t bytes, std::array<char, 20>* space) {

@@ -59,11 +59,13 @@ class Plain final : public Streaming<Socket> {
 
  private:
   std::ptrdiff_t WriteNow(std::span<const iovec> parts) override {
+    constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
     msghdr message{};
     message.msg_iov = const_cast<iovec*>(parts.data());
     message.msg_iovlen = parts.size();
     while (true) {
-      const ssize_t sent = sendmsg(descriptor_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+      const ssize_t sent = parts.size() == 1 ? send(descriptor_, parts[0].iov_base, parts[0].iov_len, kFlags)
+                                             : sendmsg(descriptor_, &message, kFlags);
       if (sent >= 0) return sent;
       if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
       if (errno != EINTR) return -1;

@@ -58,6 +58,7 @@ class Execution : public Watched {
   std::atomic<std::int64_t> cancelled_at{kForeverNs};  // when somebody asked the handler to stop
   std::atomic<bool> cancelled{false};                  // by Engine::Cancel
   bool written_off = false;                            // its thread, when it overran
+  bool names_latest = false;                           // as its Ask says
   std::int64_t timeout_ns = 0;                         // as Lambda's message states it
 
  protected:

@@ -189,7 +189,8 @@ absl::Status Invoker::DecodeAndRunHere(FunctionEntry& entry, const Ask& ask, con
     return Refuse(entry, std::move(decoded));
   }
   event.set_holds(true);
-  return RunHere(entry, Ask{type, event.get(), true, ask.out, ask.result}, options, slot, code, parent, waited);
+  return RunHere(entry, Ask{type, event.get(), true, ask.out, ask.result, ask.names_latest}, options, slot, code,
+                 parent, waited);
 }
 
 // The fast path of calls that change no thread, in one piece: what it calls is inlined here, or is seldom needed.
@@ -220,6 +221,7 @@ absl::Status Invoker::DecodeAndRunHere(FunctionEntry& entry, const Ask& ask, con
   x.entry = &entry;
   x.code = &code;
   x.slot = &slot;
+  x.names_latest = ask.names_latest;
   x.started = now;
   x.invocation.request_id = options.request_id == RequestId() ? slot.NewId() : options.request_id;
   x.invocation.client_context = options.client_context;
@@ -253,7 +255,7 @@ absl::Status Invoker::Conclude(Execution& x, const Ask& ask, absl::Status status
   x.slot->stop().store(static_cast<std::uint32_t>(now_life >= Life::kStopping ? StopReason::kDrain : StopReason::kNone),
                        std::memory_order_relaxed);
   x.invocation.function_name = x.entry->function_name;
-  x.invocation.qualifier = x.entry->qualifier;
+  x.invocation.qualifier = x.names_latest ? kLatest : x.entry->qualifier;
   x.invocation.function_version = x.code->version;
   x.invocation.memory_size = x.code->config.memory_size;
   if (RUNLET_PLANTED("deadline-not-watched")) x.worker = nullptr;
@@ -512,8 +514,8 @@ absl::Status Invoker::MakeChecked(FunctionEntry& entry, const CodeHold& hold, co
   absl::Status decoded = Decode(entry, code, *static_cast<std::string_view*>(ask.event), event.get());
   if (!decoded.ok()) return decoded;
   event.set_holds(true);
-  return MakeAdmitted(entry, hold, code, Ask{in, event.get(), true, ask.out, nullptr}, options, parent,
-                      std::move(keep_alive), made);
+  return MakeAdmitted(entry, hold, code, Ask{in, event.get(), true, ask.out, nullptr, ask.names_latest}, options,
+                      parent, std::move(keep_alive), made);
 }
 
 absl::Status Invoker::MakeAdmitted(FunctionEntry& entry, const CodeHold& hold, const Code& code, const Ask& ask,
@@ -530,6 +532,7 @@ absl::Status Invoker::MakeAdmitted(FunctionEntry& entry, const CodeHold& hold, c
   Call& call = *Call::Make(*this, entry, ask, std::move(keep_alive));
   call.permit = std::exchange(held.permit, Admission::Permit{});
   call.reserved = w_.admission.IsReserved(call.permit);
+  call.names_latest = ask.names_latest;
   call.invocation.request_id = options.request_id == RequestId() ? hold.slot().NewId() : options.request_id;
   const Instant now = w_.clock.Now();
   call.invocation.deadline = DeadlineOf(code, options, nullptr, now);

@@ -36,6 +36,7 @@ struct Ask {
   bool last_use;
   const Type* out;
   void* result;
+  bool names_latest = false;  // the caller named the function's $LATEST, which is no entry of its own
 };
 inline bool IsBytes(const Type* type) { return SameType(type, TypeOf<std::string>()); }
 

@@ -47,7 +47,7 @@ TEST_CASE("a published version keeps its code and its configuration, whatever is
   CHECK(engine.PublishVersion("f").value() == "1");
   REQUIRE(engine.Replace("f", Saying("two"), {.timeout = absl::Seconds(2)}).ok());
   CHECK(Answer(engine, "f") == "two f $LATEST ");
-  CHECK(Answer(engine, "f:$LATEST") == "two f $LATEST ");
+  CHECK(Answer(engine, "f:$LATEST") == "two f $LATEST $LATEST");
   CHECK(Answer(engine, "f:1") == "one f 1 1");
   CHECK(engine.Config("f:1").value().timeout == absl::Seconds(1));
   CHECK(engine.Config("f:1").value().memory_size == 256);
@@ -118,6 +118,24 @@ TEST_CASE("a typed function is called by qualifier through a handle, which follo
   CHECK(Unsaid(engine.Bind(kAdd, "3").status(), kNotFound, {"add:3"}) == "");
   sim.RunUntilIdle();
   CHECK(engine.Metrics("add:live").value().invocations == 4);
+}
+
+inline constexpr Function<int, std::string> kWho{"who"};
+
+TEST_CASE("a handler is told $LATEST where its caller named that, and nothing where the caller named nothing") {
+  Simulation sim;
+  Engine& engine = sim.engine();
+  REQUIRE(engine.Register(kWho, [](int, Context& ctx) { return std::string(ctx.qualifier()); }).ok());
+  CHECK(engine.Bind(kWho).value().Invoke(1).value().empty());
+  CHECK(engine.Bind(kWho, "$LATEST").value().Invoke(1).value() == "$LATEST");
+  CHECK(engine.Bind(kWho, "$LATEST").value().Start(1).Get().value() == "$LATEST");
+  REQUIRE(engine.Register("f", Saying("one")).ok());
+  CHECK(engine.Start("f:$LATEST", "{}").Get().value() == "one f $LATEST $LATEST");
+  CHECK(engine.Start("f", "{}").Get().value() == "one f $LATEST ");
+  REQUIRE(engine.CreateAlias("f", {.name = "live", .version = "$LATEST"}).ok());
+  CHECK(engine.Start("f:live", "{}").Get().value() == "one f $LATEST live");
+  REQUIRE(engine.Register("caller", [&](std::string_view) { return engine.Invoke("f:$LATEST", "{}"); }).ok());
+  CHECK(Answer(engine, "caller") == "one f $LATEST $LATEST");
 }
 
 // ---- aliases ----

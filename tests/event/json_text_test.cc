@@ -73,6 +73,32 @@ TEST_CASE("JSON may be 1,000 deep, and no depth ends the program") {
   CHECK(!IsJson(std::string(10'000'000, '[')));
 }
 
+TEST_CASE("whatever a string holds, and wherever it stands, is looked at") {
+  for (int c = 0; c < 256; ++c) {
+    const bool fits = c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+    for (std::size_t at = 0; at < 20; ++at) {
+      std::string text = '"' + std::string(20, 'x') + '"';
+      text[1 + at] = static_cast<char>(c);
+      INFO(c << " at " << at);
+      REQUIRE(IsJson(text) == fits);
+    }
+  }
+}
+
+TEST_CASE("where a text ceases to be JSON is told") {
+  const auto at = [](std::string_view text) { return FindJsonFault(text).value().at; };
+  CHECK(at("") == 0);
+  CHECK(at("{\"a\":}") == 5);
+  CHECK(at("\"a\xFF\"") == 2);
+  CHECK(at("[1, 2") == 5);
+  CHECK(at("{} {}") == 3);
+  CHECK(at(std::string_view("1\0", 2)) == 1);
+  CHECK(at("\xEF\xBB\xBF{}") == 0);
+  CHECK(!FindJsonFault("[1,]")->too_deep);
+  CHECK(FindJsonFault(std::string(1'001, '['))->too_deep);
+  CHECK(!FindJsonFault(std::string(1'000, '[') + "1 [")->too_deep);
+}
+
 TEST_CASE("a string is written so that it is read back") {
   CHECK(Quoted("") == "\"\"");
   CHECK(Quoted("a \"b\" \\ /") == "\"a \\\"b\\\" \\\\ /\"");

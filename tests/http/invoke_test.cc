@@ -48,6 +48,26 @@ TEST_CASE("a function is found by all its names, decoded once") {
   CHECK(api.Invoke("echo%253A1", "1").status == 400);
 }
 
+TEST_CASE("the function's own ARN ends with the qualifier that the call named") {
+  ServiceFixture api;
+  const auto tell = [&](std::string_view, Context& ctx) {
+    return FunctionArn(api.engine().account(), ctx.function_name(), ctx.qualifier());
+  };
+  REQUIRE(api.engine().Register("tell", tell).ok());
+  REQUIRE(api.engine().PublishVersion("tell").ok());
+  REQUIRE(api.engine().CreateAlias("tell", {.name = "live", .version = "1"}).ok());
+  const std::string arn = "arn:aws:lambda:us-east-1:000000000000:function:tell";
+  CHECK(api.Invoke("tell").body == arn);
+  for (const std::string qualifier : {"$LATEST", "1", "live"}) {
+    INFO(qualifier);
+    CHECK(api.Invoke("tell:" + qualifier).body == arn + ":" + qualifier);
+    const std::string query = "/2015-03-31/functions/tell/invocations?Qualifier=" + qualifier;
+    CHECK(api.Ask("POST", query).body == arn + ":" + qualifier);
+    const std::string streamed = "/2021-11-15/functions/tell/response-streaming-invocations?Qualifier=" + qualifier;
+    CHECK(api.Ask("POST", streamed).body.find(arn + ":" + qualifier) != std::string::npos);
+  }
+}
+
 TEST_CASE("what a function failed with is an answer of 200") {
   ServiceFixture api;
   REQUIRE(api.engine()

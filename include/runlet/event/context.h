@@ -66,7 +66,8 @@ class Context {
   std::string_view function_name() const { return invocation_.function_name; }
   // The version whose code this is: "$LATEST", or the number behind the version or alias that was called.
   std::string_view function_version() const { return invocation_.function_version; }
-  // The version or alias that was called; empty where the caller named none. The end of Lambda's invokedFunctionArn.
+  // The version or alias that the caller named, "$LATEST" too; empty where it named none. The end of Lambda's
+  // invokedFunctionArn. An event that was posted to "f:$LATEST" is one of "f", and has none.
   std::string_view qualifier() const { return invocation_.qualifier; }
   int attempt() const { return invocation_.attempt; }
   // In MB, as configured. Limits nothing here.

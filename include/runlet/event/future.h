@@ -80,9 +80,8 @@ class [[nodiscard]] Future {
   // FunctionConfig::run_on, until the handler returns), and gives its result. On a thread of the engine's, a call that
   // no thread has begun is run here. A second time: FailedPrecondition.
   [[nodiscard]] Result Get() && {
-    if (call_ == nullptr) return refused_;
+    if (call_ == nullptr) return refused_.ok() ? TakenBefore() : refused_;
     const std::unique_ptr<StartedCall, LetGo> call = std::move(call_);
-    refused_ = absl::FailedPreconditionError("the result of this call was taken before");
     if constexpr (std::is_void_v<Out>) {
       char nothing;
       return call->Take(&nothing);
@@ -167,8 +166,12 @@ class [[nodiscard]] Future {
     F callback_;
   };
 
+  static absl::Status TakenBefore() {
+    return absl::FailedPreconditionError("the result of this call was taken before");
+  }
+
   std::unique_ptr<StartedCall, LetGo> call_;
-  absl::Status refused_;
+  absl::Status refused_;  // OK: it was not, and without a call_ its result was taken
 };
 
 }  // namespace runlet

@@ -27,7 +27,9 @@ context = base64.b64encode(b'{"custom": {"a": 1}}').decode()
 headers, body = invoke("context:$LATEST", b"", **{"X-Amz-Client-Context": context})
 told = json.loads(body)
 assert told["functionName"] == "context" and told["functionVersion"] == "$LATEST", told
-assert told["invokedFunctionArn"].startswith("arn:aws:lambda:us-east-1:000000000000:function:context"), told
+arn = "arn:aws:lambda:us-east-1:000000000000:function:context"
+assert told["invokedFunctionArn"] == arn + ":$LATEST", told
+assert json.loads(invoke("context", b"")[1])["invokedFunctionArn"] == arn
 assert told["awsRequestId"] == headers["x-amzn-RequestId"], told
 assert 0 < told["remainingMs"] <= 3000 and told["clientContext"] == {"custom": {"a": 1}}, told
 assert json.loads(invoke("context", b"")[1])["clientContext"] is None
