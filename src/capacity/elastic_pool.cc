@@ -48,7 +48,7 @@ int ElasticPool::Detach(Instant until) {
     detached_ = true;
     dropped[0] = std::exchange(reserved_, {});
     dropped[1] = std::exchange(others_, {});
-    CallAllIdle();
+    work_or_end_.NotifyAll();
     // A thread without work leaves at once; one that has work, by `until`.
     const auto busy = [](const std::unique_ptr<Thread>& thread) { return thread->busy; };
     while (!threads_.empty()) {
@@ -105,7 +105,7 @@ void ElasticPool::Post(Work& work) {
   }
   switch (then) {
     case kNothing: break;
-    case kWakeThread: CallIdle(); break;
+    case kWakeThread: work_or_end_.NotifyOne(); break;
     case kWatch: watcher_->WakeAt(look_at); break;
     case kDrop: work.Drop(); break;
   }
@@ -171,22 +171,13 @@ void ElasticPool::Loop(Thread& thread) {
 
 Work* ElasticPool::NextWork(Thread& thread) {
   Work* work;
-  bool calls = false;
   Instant look_at = Instant::Never();
   {
     MutexLock lock(&mu_);
     work = AwaitWork(thread);
-    if (work != nullptr && HasWork()) {
-      if (idle_ > 0) {
-        // Woken threads wake the next one, so that a producer pays for one wake-up only.
-        calls = !std::exchange(waking_, true);
-      } else {
-        // Posted while this thread was on its way, and counted as idle: no other thread comes for it.
-        look_at = WatchForStuck();
-      }
-    }
+    // Posted while this thread was on its way, and counted as idle: no other thread comes for it.
+    if (work != nullptr && HasWork() && idle_ == 0) look_at = WatchForStuck();
   }
-  if (calls) CallIdle();
   if (!look_at.never()) watcher_->WakeAt(look_at);
   return work;
 }
@@ -195,36 +186,26 @@ Work* ElasticPool::AwaitWork(Thread& thread) {
   EndWork(thread);
   for (;;) {
     if (thread.written_off || detached_) return nullptr;
-    if (HasWork()) return Take(thread);
+    if (HasWork()) {
+      Work* const work = Take(thread);
+      // Woken threads wake the next one, so that a producer pays for one wake-up only.
+      if (HasWork() && idle_ > 0 && !waking_) {
+        waking_ = true;
+        work_or_end_.NotifyOne();
+      }
+      return work;
+    }
     ++idle_;
     const Instant until = clock_.Now().After(kIdleNs);
     while (!HasWork() && !detached_) {
       const std::int64_t left = until.Since(clock_.Now());
       if (left <= 0) break;
-      AwaitCall(left);
+      work_or_end_.WaitFor(&mu_, left);
       waking_ = false;
     }
     --idle_;
     if (!HasWork()) return nullptr;
   }
-}
-
-// Who has seen no work, and sleeps or is about to, sees a change: work comes under the lock, and its call afterwards.
-void ElasticPool::AwaitCall(std::int64_t nanoseconds) {
-  const std::uint32_t seen = calls_.load(std::memory_order_relaxed);
-  mu_.Unlock();
-  FutexWait(&calls_, seen, nanoseconds);
-  mu_.Lock();
-}
-
-void ElasticPool::CallIdle() {
-  calls_.fetch_add(1, std::memory_order_relaxed);
-  FutexWakeOne(&calls_);
-}
-
-void ElasticPool::CallAllIdle() {
-  calls_.fetch_add(1, std::memory_order_relaxed);
-  FutexWakeAll(&calls_);
 }
 
 Work* ElasticPool::Take(Thread& thread) {
@@ -259,7 +240,7 @@ void ElasticPool::Leave(Thread& thread) {
       own = std::move(*thread.place);
       threads_.erase(thread.place);
       if (HasWork() && !detached_) {
-        if (idle_ > 0) CallIdle();
+        if (idle_ > 0) work_or_end_.NotifyOne();
         if (threads_.empty()) AddThread();
       }
       // Not before: AddThread joins those that have ended, and no thread can join itself.
@@ -305,7 +286,7 @@ void ElasticPool::WriteOff(Worker* worker) {
   StopCounting(*thread);
   if (!HasWork() || detached_) return;
   if (idle_ > 0) {
-    CallIdle();
+    work_or_end_.NotifyOne();
   } else if (MayGrow()) {
     AddThread();
   }

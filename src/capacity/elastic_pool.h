@@ -59,10 +59,6 @@ class ElasticPool final : public Executor, private Alarm {
   // nullptr: the thread ends.
   Work* NextWork(Thread& thread) RUNLET_EXCLUDES(mu_);
   Work* AwaitWork(Thread& thread) RUNLET_REQUIRES(mu_);
-  void AwaitCall(std::int64_t nanoseconds) RUNLET_REQUIRES(mu_);
-  // Without the lock where that is easy: who is called wants it at once.
-  void CallIdle();
-  void CallAllIdle();
   // Whether there is work that an idle thread may take now.
   bool HasWork() const RUNLET_REQUIRES(mu_) {
     return reserved_.head != nullptr || (others_.head != nullptr && running_others_ < max_threads_);
@@ -79,11 +75,8 @@ class ElasticPool final : public Executor, private Alarm {
   Alarm* alarm_ = nullptr;
   std::unique_ptr<Watcher> watcher_;
 
-  // Changes when an idle thread is called. What idle threads sleep on, and not a CondVar: that hands the lock to whom
-  // it wakes as one that others want, which costs each wake-up another system call.
-  std::atomic<std::uint32_t> calls_{0};
-
   mutable Mutex mu_;
+  CondVar work_or_end_;
   CondVar thread_left_;
   struct Line {
     Work* head = nullptr;
