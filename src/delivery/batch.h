@@ -24,6 +24,11 @@ class Batch {
     range_.store(fill << 16 | events.size(), std::memory_order_release);
   }
 
+  // As of some moment. Thread-safe.
+  bool empty() const {
+    const std::uint64_t range = range_.load(std::memory_order_acquire);
+    return (range >> 8 & 0xFF) == (range & 0xFF);
+  }
   // Empty when none is left. Thread-safe.
   EventRef Take() {
     std::uint64_t range = range_.load(std::memory_order_acquire);

@@ -99,9 +99,16 @@ std::size_t Pump::Claim() {
   invoker->Unprotect(*slot, *entry);
   const std::size_t claimed = delivery_.queue_.Claim(*entry, std::span(events).first(want), now_, lease);
   batch_.Fill(std::span(events).first(claimed));
-  // Another turn looks for what is left in the queue, or in this batch should this event take long.
-  if (claimed > 1 || claimed == want) delivery_.Wake(lane_);
+  // Another turn looks for what is left in the queue, or in this batch should this event take long; and in others',
+  // where this turn was to look for it, and has found the queue not empty.
+  if (claimed > 1 || claimed == want || (claimed == 1 && SiblingsHaveSome())) delivery_.Wake(lane_);
   return claimed;
+}
+
+bool Pump::SiblingsHaveSome() const {
+  MutexLock lock(&lane_.mu);
+  return std::any_of(lane_.pumps.begin(), lane_.pumps.end(),
+                     [this](const Pump* pump) { return pump != this && !pump->batch_.empty(); });
 }
 
 EventRef Pump::StealFromSiblings() {

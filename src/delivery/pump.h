@@ -56,6 +56,7 @@ class Pump final : public Work, public Execution {
   // The claimed event ends without the attempt that the claim has counted. True, as the turn goes on.
   bool EndUnrun(Condition condition);
   std::size_t Claim();
+  bool SiblingsHaveSome() const;
   EventRef StealFromSiblings();
   void Put(Settlement settlement);
   void Flush(Slot& slot, Instant now);

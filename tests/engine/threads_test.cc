@@ -618,6 +618,21 @@ TEST_CASE("as many events of a function run at once as there are permits and thr
   }
 }
 
+TEST_CASE("an event that is posted while another turn is on its way holds up none of those that were claimed before") {
+  Engine engine = Make({.threads = OwnThreads{.max_threads = 10}});
+  Counter inside;
+  const auto meet = [&](std::string_view event) {
+    // The others have been claimed with this one, and a second thread comes for them: it finds the new one first.
+    if (event == "first" && !engine.Post("meet", "new").ok()) return;
+    inside.Add();
+    inside.AwaitAtLeast(4);  // each waits for all
+  };
+  REQUIRE(engine.Register("meet", meet, {.timeout = absl::Minutes(5)}).ok());
+  REQUIRE(engine.PostAll("meet", std::vector<std::string>{"first", "second", "third"}).ok());
+  CHECK(engine.WaitIdle().ok());
+  CHECK(inside.count() == 4);
+}
+
 TEST_CASE("one event that takes long holds up none of those that were claimed with it") {
   Engine engine = Make({.threads = OwnThreads{.max_threads = 2}});
   constexpr int kQuick = 20;
