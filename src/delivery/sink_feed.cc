@@ -165,21 +165,32 @@ Instant SinkFeed::Advance(Instant now) {
 }
 
 void SinkFeed::Run() {
-  const Instant now = invoker_.wiring().clock.Now();
-  const auto is_due = [now](const Owed& owed) { return owed.due <= now; };
+  const Invoker::Wiring& w = invoker_.wiring();
+  const Instant now = w.clock.Now();
   std::optional<Owed> due;
   bool more = false;
+  Instant next = Instant::Never();
   {
     MutexLock lock(&mu_);
+    const auto is_due = [now](const Owed& owed) { return owed.due <= now; };
     const auto first = std::find_if(waiting_.begin(), waiting_.end(), is_due);
     if (first != waiting_.end()) {
       due = std::move(*first);
-      more = std::any_of(waiting_.erase(first), waiting_.end(), is_due);
+      waiting_.erase(first);
+    }
+    for (const Owed& owed : waiting_) {
+      more = more || is_due(owed);
+      next = std::min(next, owed.due);
     }
     posted_ = more;
   }
   // A sink that takes its time holds up none of the others.
-  if (more) invoker_.wiring().executor.Post(*this);
+  if (more) {
+    w.executor.Post(*this);
+  } else if (!next.never()) {
+    // What came after `now` was read has been left to this turn, which did not see it due.
+    w.executor.WakeAt(next);
+  }
   if (due.has_value()) Offer(*std::move(due));
 }
 

@@ -138,7 +138,11 @@ bool Store::Load(Instant now, WallClock wall) {
     unreadable_ = unreadable;
     left = unloaded_;
     if (!read.ok() && !all) pay_at_ = std::min(pay_at_, now.After(kRetryNs));
-    if (change.all()) unloaded_ = unloaded_bytes_ = 0;
+    // Less than nothing: who has put some of what was read has not counted it yet, and will.
+    if (change.all()) {
+      unloaded_ = std::min<std::int64_t>(unloaded_, 0);
+      unloaded_bytes_ = std::min<std::int64_t>(unloaded_bytes_, 0);
+    }
     NextSuspect(now);
     news = TakeNews();
   }
