@@ -234,6 +234,7 @@ absl::Status Delivery::Redrive(const RequestId& id, absl::Duration delay, bool d
   Activity redriven = About(*fresh, Activity::Kind::kRedriven, now);
   redriven.due = fresh->not_before;
   if (absl::Status accepted = queue_.Redrive(id, std::move(fresh), now); !accepted.ok()) return accepted;
+  feed_.Forget({&id, 1});
   hold.slot().meter(entry).received.Add(1);
   invoker_.Observe(redriven);
   return absl::OkStatus();

@@ -240,6 +240,7 @@ std::size_t Delivery::Purge(const FunctionEntry& entry) {
 
 std::size_t Delivery::PurgeDead(const DeadLetterFilter& filter) {
   const std::vector<RequestId> purged = queue_.PurgeDead(filter);
+  feed_.Forget(purged);
   const Instant now = wiring_.clock.Now();
   for (const RequestId& id : purged)
     invoker_.Observe(

@@ -1,5 +1,7 @@
 #include "delivery/sink_feed.h"
 
+#include <absl/container/flat_hash_set.h>
+
 #include <algorithm>
 
 #include "base/host_call.h"
@@ -84,10 +86,13 @@ void SinkFeed::Offer(Owed owed) {
 }
 
 void SinkFeed::Conclude(Owed owed, const absl::Status& status) {
-  if (status.ok()) {
-    owed_.fetch_sub(1, std::memory_order_relaxed);
-    if (owed.awaited) StopAwaiting();
-    return;
+  if (status.ok()) return Settle(owed);
+  if (absl::IsOutOfRange(status) && IsForFunction(owed)) {
+    // No event may be so large, now or later.
+    owed.due = Instant::Never();
+    TellFailure(owed, status);
+    records_.fetch_sub(1, std::memory_order_relaxed);
+    return Settle(owed);
   }
   const Invoker::Wiring& w = invoker_.wiring();
   const Instant now = w.clock.Now();
@@ -135,9 +140,29 @@ void SinkFeed::TellFailure(const Owed& owed, const absl::Status& status) {
   Tell(owed, letter ? Activity::Kind::kDeadLetterError : Activity::Kind::kDestinationError, status);
 }
 
+void SinkFeed::Settle(const Owed& owed) {
+  owed_.fetch_sub(1, std::memory_order_relaxed);
+  if (owed.awaited) StopAwaiting();
+}
+
 void SinkFeed::StopAwaiting() {
   awaited_.fetch_sub(1, std::memory_order_seq_cst);
   invoker_.wiring().admission.TellOfQuiet();
+}
+
+void SinkFeed::Forget(std::span<const RequestId> letters) {
+  const absl::flat_hash_set<RequestId> gone(letters.begin(), letters.end());
+  std::vector<Owed> forgotten;  // let go after the lock
+  {
+    MutexLock lock(&mu_);
+    std::erase_if(waiting_, [&](Owed& owed) {
+      const auto* letter = std::get_if<Letter>(&owed.what);
+      if (letter == nullptr || !gone.contains(letter->id)) return false;
+      forgotten.push_back(std::move(owed));
+      return true;
+    });
+  }
+  for (const Owed& owed : forgotten) Settle(owed);
 }
 
 void SinkFeed::Forget() {

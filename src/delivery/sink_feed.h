@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <variant>
 #include <vector>
 
@@ -18,8 +19,8 @@
 namespace runlet {
 
 // Offers each letter and each record until its sink has answered OK. One that fails is offered again after 1 s,
-// doubling to 300 s, for as long as the engine lives; a letter stays in the event queue's dead state meanwhile.
-// Thread-safe.
+// doubling to 300 s, for as long as the engine lives; a letter stays in the event queue's dead state meanwhile. A
+// record that is too large for the function it is for is given up. Thread-safe.
 class SinkFeed final : private Work {
  public:
   // Posts a record to the function of that name.
@@ -39,6 +40,8 @@ class SinkFeed final : private Work {
   void Add(const FunctionEntry& entry, InvocationRecord record, Destination destination);
   // Starts what is due; returns when to call again.
   Instant Advance(Instant now) RUNLET_EXCLUDES(mu_);
+  // Letters that are no more.
+  void Forget(std::span<const RequestId> letters) RUNLET_EXCLUDES(mu_);
   // Lets go of what no sink has taken.
   void Forget() RUNLET_EXCLUDES(mu_);
   // Nothing is offered, or will be before a sink that keeps failing is asked again.
@@ -69,6 +72,12 @@ class SinkFeed final : private Work {
   void Tell(const Owed& owed, Activity::Kind kind, const absl::Status& status = {});
   void TellFailure(const Owed& owed, const absl::Status& status);
   void Conclude(Owed owed, const absl::Status& status) RUNLET_EXCLUDES(mu_);
+  static bool IsForFunction(const Owed& owed) {
+    const auto* record = std::get_if<Record>(&owed.what);
+    return record != nullptr && record->destination.function() != nullptr;
+  }
+  // Nothing is owed any more.
+  void Settle(const Owed& owed);
   void StopAwaiting();
 
   Invoker& invoker_;

@@ -590,7 +590,9 @@ TEST_CASE("a letter that waits for a host's queue may be redriven or purged inst
               .ok());
   REQUIRE(engine.dead_letters().Redrive(redriven).ok());
   CHECK(engine.dead_letters().Purge() == 1);
+  CHECK(engine.Inspect().undelivered == 0);  // nobody waits for a sink that has nothing to take
   sim.RunUntilIdle();
+  CHECK(sim.Elapsed() == absl::Milliseconds(500));
   CHECK(sink->taken.empty());
   CHECK(sim.DeadLetters().empty());
   CHECK(engine.idle());

@@ -340,6 +340,26 @@ TEST_CASE("a destination that fails is tried again after 1 s, doubling, and each
   CHECK(taken[0].request_id == sink->taken[0].request_id);
 }
 
+TEST_CASE("a record that is too large for the function that it is for is counted, and not tried again") {
+  Simulation sim({.engine = {.destination_backlog = 1}});
+  Engine& engine = sim.engine();
+  int told = 0;
+  REQUIRE(engine.Register("told", [&](std::string_view) { ++told; }).ok());
+  REQUIRE(engine.Register("f", Succeed, {.event_invoke = {.on_success = Destination::Function("told")}}).ok());
+  const std::string event(1'048'000, '1');
+  for (int i = 1; i <= 2; ++i) {
+    REQUIRE(engine.Post("f", i == 1 ? event + std::string(576, '1') : event).ok());
+    sim.RunUntilIdle();
+    CHECK(sim.Elapsed() == absl::ZeroDuration());
+    CHECK(engine.Metrics("f").value().destination_delivery_failures == 1);
+    CHECK(engine.Inspect().undelivered == 0);
+    CHECK(told == i - 1);
+  }
+  const auto errors = sim.Ledger().Of(Activity::Kind::kDestinationError, "f");
+  REQUIRE(errors.size() == 1);
+  CHECK(errors[0].error_message.find("1048576") != std::string::npos);
+}
+
 TEST_CASE("a destination function that is gone is a failing destination, until it is back") {
   Simulation sim;
   Engine& engine = sim.engine();

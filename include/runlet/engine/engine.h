@@ -171,7 +171,8 @@ class Engine {
 
   // Every event of the function that waits ends at once, as Purged, and leaves no dead letter; says how many. What runs
   // goes on, and is tried again where that is due to it. Of "f": with all its versions and aliases; of "f:$LATEST",
-  // "f:3", "f:live": what was posted by that name alone. NotFound for a name that was never registered.
+  // "f:3", "f:live": what was posted by that name alone. A dedup_key is remembered all the same. NotFound for a name
+  // that was never registered.
   absl::StatusOr<std::size_t> Purge(std::string_view name);
 
   // An event that is not of the function's type: says so, where overload resolution would only say that nothing fits.

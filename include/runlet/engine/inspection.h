@@ -37,8 +37,8 @@ struct FunctionInspection {
   int reserved_in_use = 0;          // those that are provisioned not counted
   int provisioned_concurrency = 0;  // of a version or an alias
   int provisioned_in_use = 0;
-  int abandoned = 0;  // executions that overran and whose threads have not come back
-  WaitingEvents waiting;
+  int abandoned = 0;      // executions that overran and whose threads have not come back
+  WaitingEvents waiting;  // calls that were started and wait for a thread are in use, and do not run yet
 };
 
 // One look at an engine: each figure is right for a moment of it. Value.

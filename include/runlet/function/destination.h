@@ -28,7 +28,9 @@ class DestinationSink {
 class Destination {
  public:
   Destination() = default;
-  // Another function of the engine's: the record is posted to it, as JSON. It must be registered first.
+  // Another function of the engine's: the record is posted to it, as JSON. It must be registered first. A record that
+  // is larger than an event may be (1 MB: the event and its response are in it) is not told: that is counted
+  // (destination_delivery_failures), and not tried again.
   static Destination Function(std::string name) { return Destination(FunctionName{std::move(name)}); }
   // Called as a DestinationSink is, with one record; what it answers means the same.
   static Destination Callback(std::function<absl::Status(const InvocationRecord&)> callback) {

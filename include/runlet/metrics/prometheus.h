@@ -19,6 +19,8 @@ namespace runlet {
 //   runlet_throttles_total                      runlet_destination_delivery_failures_total
 //   runlet_late_results_total                   runlet_recursive_invocations_dropped_total
 //   runlet_retries_total                        runlet_billed_seconds_total
+//   runlet_gb_seconds_total                     runlet_async_attempts_total
+//   runlet_concurrent_executions_max            runlet_async_event_age_seconds_total
 //   runlet_duration_seconds                     histogram of 16 buckets, each to four times the one before: 1.023 us to
 //                                               1,100 s. Counts are exact, as the bounds are bounds of
 //                                               DurationHistogram

@@ -30,7 +30,7 @@ struct Activity {
     kDeadLetterError,   // ... failed to; next try at `due`
     kDeadLetterPurged,  // a dead letter was removed by the host; only `request_id` says which
     kDestinationTold,   // a destination has taken a record
-    kDestinationError,  // ... failed to; next try at `due`
+    kDestinationError,  // ... failed to; next try at `due`, which is Never() for a record that is too large
     kRegistered,        // a function has code and configuration now,
     kReplaced,          // ... has others now,
     kRemoved,           // ... has none any more
