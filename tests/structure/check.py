@@ -7,6 +7,8 @@ Rooms stand on floors. A file may include files of its own room and of lower flo
 """
 
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -35,6 +37,9 @@ FLOORS = {
 UMBRELLA = "include/runlet/runlet.h"
 UMBRELLA_FLOOR = 7
 EXAMPLES_FLOOR = 9
+
+# All that is kept at the top, beside dotfiles.
+TOP = {"CMakeLists.txt", "CMakePresets.json", "LICENSE", "README.md", "bench", "cmake", "examples", "include", "src", "tests"}
 
 # Below these folders the first directory names the room.
 ROOM_FOLDERS = ("include/runlet", "src", "tests", "bench")
@@ -107,9 +112,18 @@ def line_of(text, position):
     return text.count("\n", 0, position) + 1
 
 
+def kept_files(root):
+    """What git keeps; nothing where a tree came without git."""
+    if shutil.which("git") is None:
+        return []
+    listed = subprocess.run(["git", "-C", root, "ls-files"], capture_output=True, text=True, check=False)
+    return listed.stdout.splitlines()
+
+
 class House:
-    def __init__(self, root, permissions):
+    def __init__(self, root, permissions, kept=()):
         self.root = Path(root)
+        self.kept = kept
         self.permissions = permissions
         self.problems = []
         self.files = {}
@@ -155,6 +169,7 @@ class House:
 
     def check(self):
         graph = {}
+        self.check_top()
         for name, text in self.files.items():
             self.check_room(name)
             graph[name] = self.check_includes(name, strip_comments(text))
@@ -162,6 +177,11 @@ class House:
         self.check_core_rules()
         self.check_listed()
         return self.problems
+
+    def check_top(self):
+        for name in sorted({kept.split("/")[0] for kept in self.kept}):
+            if name not in TOP and not name.startswith("."):
+                self.report(name, 1, "does not belong at the top")
 
     def check_room(self, name):
         if name == UMBRELLA or name in TEST_FRAME or name.startswith("examples/"):
@@ -274,7 +294,7 @@ def main(arguments):
     if len(arguments) != 2:
         print(__doc__, file=sys.stderr)
         return 2
-    house = House(arguments[1], PERMISSIONS)
+    house = House(arguments[1], PERMISSIONS, kept_files(arguments[1]))
     problems = house.check()
     for problem in problems:
         print(problem)

@@ -52,6 +52,12 @@ class PlantedTrees(unittest.TestCase):
     def test_the_good_tree_is_good(self):
         self.assertEqual(self.problems({}), [])
 
+    def test_the_top_is_swept(self):
+        kept = [*GOOD, ".ci/run", "CMakeLists.txt", "cmake/run.sh"]
+        with tempfile.TemporaryDirectory() as root:
+            self.assertEqual(check.House(root, {}, kept).check(), [])
+            self.assertEqual(check.House(root, {}, [*kept, "q.db"]).check(), ["q.db:1: does not belong at the top"])
+
     def test_upward(self):
         self.finds({"src/queue/memory.h": '#include "runlet/engine/engine.h"\n'}, "src/queue/memory.h:1", "upward")
 
