@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -32,25 +33,27 @@ void AddMax(std::atomic<std::int64_t>& max, std::int64_t value) {
 
 void Committer::Wake(Change& change, State state) {
   // Its owner may destroy it as soon as it sees the new state.
-  const std::atomic<std::uint32_t>* const word = &change.state_;
   const bool first = change.first_;
+  std::atomic<std::uint32_t>* const word = first ? &change.state_ : &WordOf(change);
   change.state_.store(state, std::memory_order_release);
   if (first) return FutexWakeOne(word);
-  turn_.fetch_add(1, std::memory_order_release);
-  FutexWakeAll(&turn_);
+  word->fetch_add(1, std::memory_order_release);
+  FutexWakeAll(word);
 }
 
 void Committer::WakeAll(const std::vector<Change*>& done) {
-  Change* others = nullptr;
+  std::array<Change*, std::tuple_size_v<decltype(words_)>> last{};
   for (Change* change : done) {
     if (change->first_) {
       Wake(*change, kDone);
-    } else {
-      if (others != nullptr) others->state_.store(kDone, std::memory_order_release);
-      others = change;
+      continue;
     }
+    Change* const before = std::exchange(last[change->batch_ % last.size()], change);
+    if (before != nullptr) before->state_.store(kDone, std::memory_order_release);
   }
-  if (others != nullptr) Wake(*others, kDone);
+  for (Change* change : last) {
+    if (change != nullptr) Wake(*change, kDone);
+  }
 }
 
 void Committer::Queue(Change& change) {
@@ -61,14 +64,17 @@ void Committer::Queue(Change& change) {
   }
   change.state_.store(kWaits, std::memory_order_relaxed);
   MutexLock lock(&mu_);
-  change.first_ = queue_.empty();
+  change.first_ = queue_.empty() && !gathers_;
+  change.batch_ = gathers_ ? batch_ : batch_ + 1;
   queue_.push_back(&change);
-  if (!std::exchange(led_, true)) change.state_.store(kLeads, std::memory_order_relaxed);
+  if (std::exchange(led_, true)) return;
+  gathers_ = true;
+  change.state_.store(kLeads, std::memory_order_relaxed);
 }
 
 absl::Status Committer::Finish(Change& change) {
   for (int looks = 0;; ++looks) {
-    const std::uint32_t turn = turn_.load(std::memory_order_acquire);
+    const std::uint32_t word = WordOf(change).load(std::memory_order_acquire);
     const std::uint32_t state = change.state_.load(std::memory_order_acquire);
     if (state == kDone) return std::move(change.status_);
     if (state == kLeads) {
@@ -82,72 +88,73 @@ absl::Status Committer::Finish(Change& change) {
     } else if (change.first_) {
       FutexWait(&change.state_, state, kForeverNs);
     } else {
-      FutexWait(&turn_, turn, kForeverNs);
+      FutexWait(&WordOf(change), word, kForeverNs);
     }
   }
 }
 
-std::vector<Change*> Committer::TakeBatch() {
-  std::vector<Change*> batch;
-  MutexLock lock(&mu_);
-  // Who is about to come is let in: with the processor to themselves they would find each other never.
-  for (std::size_t seen = 0; seen != queue_.size() && seen < kBatchMax;) {
-    seen = queue_.size();
-    mu_.Unlock();
-    sched_yield();
-    mu_.Lock();
-  }
-  while (!queue_.empty() && batch.size() < kBatchMax) {
-    Change* const next = queue_.front();
-    if (next->of_host_ || (next->alone() && !batch.empty())) break;
-    batch.push_back(next);
-    queue_.pop_front();
-    if (next->alone()) break;
-  }
-  return batch;
-}
-
 void Committer::Lead() {
-  std::vector<Change*> batch = TakeBatch();
-  WriteBatch(batch);
+  std::vector<Change*> batch;
+  if (!TryTogether(&batch)) {
+    for (Change* change : batch) WriteAlone(*change);
+  }
+  changes_.fetch_add(batch.size(), std::memory_order_relaxed);
+  SyncFor(batch);
   batch.erase(batch.begin());  // the leader's own
-  WakeAll(batch);
-  CheckpointIfLong();
-  HandOn();
+  if (LogIsLong()) {
+    WakeAll(batch);
+    Checkpoint();
+    HandOn();
+  } else {
+    HandOn();  // those who wake first lead the others
+    WakeAll(batch);
+  }
 }
 
 void Committer::HandOn() {
   Change* next = nullptr;
   {
     MutexLock lock(&mu_);
-    led_ = !queue_.empty();
+    ++batch_;
+    led_ = gathers_ = !queue_.empty();
     if (led_) next = queue_.front();
   }
   if (next != nullptr) Wake(*next, kLeads);
 }
 
-void Committer::WriteBatch(const std::vector<Change*>& batch) {
-  if (failed()) [[unlikely]] {
-    for (Change* change : batch) change->status_ = failure();
-    return;
+bool Committer::TakeMore(std::vector<Change*>* batch) {
+  const std::size_t had = batch->size();
+  MutexLock lock(&mu_);
+  // Who is about to come is let in: with the processor to themselves they would find each other never.
+  if (queue_.empty()) {
+    mu_.Unlock();
+    sched_yield();
+    mu_.Lock();
   }
-  if (!TryTogether(batch)) {
-    for (Change* change : batch) WriteAlone(*change);
+  while (!queue_.empty() && batch->size() < kBatchMax) {
+    Change* const next = queue_.front();
+    const bool fits = batch->empty() || !(batch->front()->alone() || next->alone() || next->of_host_);
+    if (!fits) break;
+    batch->push_back(next);
+    queue_.pop_front();
   }
-  changes_.fetch_add(batch.size(), std::memory_order_relaxed);
-  SyncFor(batch);
+  gathers_ = batch->size() > had;
+  return gathers_;
 }
 
-bool Committer::TryTogether(const std::vector<Change*>& batch) {
-  if (!Begin().ok()) return false;
-  for (Change* change : batch) {
-    change->status_ = change->Write(tables_);
-    if (!change->status_.ok()) {
+bool Committer::TryTogether(std::vector<Change*>* batch) {
+  bool open = !failed() && Begin().ok();
+  std::size_t written = 0;
+  while (TakeMore(batch)) {
+    for (; open && written < batch->size(); ++written) {
+      Change& change = *(*batch)[written];
+      change.status_ = change.Write(tables_);
+      if (change.status_.ok()) continue;
       Undo();
-      return false;
+      open = false;
     }
   }
-  return End().ok();
+  return open && End().ok();
 }
 
 void Committer::WriteAlone(Change& change) {
@@ -227,9 +234,10 @@ absl::Status Committer::failure() const {
   return failure_;
 }
 
-void Committer::CheckpointIfLong() {
+bool Committer::LogIsLong() const { return !failed() && wal_bytes_.load(std::memory_order_relaxed) >= checkpoint_at_; }
+
+void Committer::Checkpoint() {
   sqlite3* const db = connection_.get();
-  if (failed() || wal_bytes_.load(std::memory_order_relaxed) < checkpoint_at_) return;
   int frames = 0;
   int written_back = 0;
   const int code = sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_PASSIVE, &frames, &written_back);
@@ -283,7 +291,7 @@ absl::Status Committer::Transaction(const std::function<absl::Status()>& work) {
         MutexLock lock(&self.mu_);
         self.queue_.pop_front();
       }
-      self.CheckpointIfLong();
+      if (self.LogIsLong()) self.Checkpoint();
       self.HandOn();
     }
     Committer& self;

@@ -4,6 +4,7 @@
 
 #include <absl/status/status.h>
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -41,16 +42,17 @@ class Change {
  private:
   friend class Committer;
   std::atomic<std::uint32_t> state_{0};
-  bool of_host_ = false;  // stays in the queue until the host's work is done
-  bool first_ = false;    // of those who wait: who leads next, and so sleeps on a word of its own
+  bool of_host_ = false;     // stays in the queue until the host's work is done
+  bool first_ = false;       // of those who wait: who leads next, and so sleeps on a word of its own
+  std::uint32_t batch_ = 0;  // that it will likely be in
   absl::Status status_;
 };
 
-// Changes are written in the order in which they were queued, all that wait in one transaction. Nobody has a thread for
-// it: the first who finds nobody at it leads, writes his own change with those of all who have come meanwhile, and
-// hands on to the first of those who have come since. So a lone change costs no switch between threads, and no timer
-// holds anything up; measured, it beats a thread of its own with 1, 8 and 64 who wait. The connection is so used by
-// one thread at a time. Thread-safe.
+// Changes are written in the order in which they were queued, all that come meanwhile in one transaction. Nobody has a
+// thread for it: the first who finds nobody at it leads, writes his own change and those of all who come until nobody
+// does, and hands on to the first of those who have come since. So a lone change costs no switch between threads, and
+// no timer holds anything up; measured, it beats a thread of its own with 1, 8 and 64 who wait. The connection is so
+// used by one thread at a time. Thread-safe.
 class Committer {
  public:
   struct Limits {
@@ -95,17 +97,18 @@ class Committer {
   static constexpr std::size_t kBatchMax = 4096;  // changes in one transaction
 
   void Lead() RUNLET_EXCLUDES(mu_);
-  std::vector<Change*> TakeBatch() RUNLET_EXCLUDES(mu_);
-  void WriteBatch(const std::vector<Change*>& batch);
-  // One transaction of them all. False: undone, and to be tried one by one.
-  bool TryTogether(const std::vector<Change*>& batch);
+  // Adds those who have come; false when there are none that may be written with the others.
+  bool TakeMore(std::vector<Change*>* batch) RUNLET_EXCLUDES(mu_);
+  // One transaction of all that come while it is being written. False: undone, and to be tried one by one.
+  bool TryTogether(std::vector<Change*>* batch);
   void WriteAlone(Change& change);
   absl::Status Begin();
   absl::Status End();
   void Undo();
   void SyncFor(const std::vector<Change*>& batch);
   void Fail(const absl::Status& status) RUNLET_EXCLUDES(mu_);
-  void CheckpointIfLong();
+  bool LogIsLong() const;
+  void Checkpoint();
   void WatchLog();
   void HandOn() RUNLET_EXCLUDES(mu_);
   void Wake(Change& change, State state);
@@ -119,11 +122,15 @@ class Committer {
   mutable Mutex mu_;
   std::deque<Change*> queue_ RUNLET_GUARDED_BY(mu_);
   bool led_ RUNLET_GUARDED_BY(mu_) = false;
+  bool gathers_ RUNLET_GUARDED_BY(mu_) = false;  // who comes now is taken into the batch that is being written
+  std::uint32_t batch_ RUNLET_GUARDED_BY(mu_) = 0;
   absl::Status failure_ RUNLET_GUARDED_BY(mu_);
 
-  // Changes when one of those who sleep on it, all but the first, is to look at its state. One call wakes them all: to
-  // call for each took as long as to write and sync what 64 of them had put.
-  std::atomic<std::uint32_t> turn_{0};
+  // Those who wait, all but the first, sleep on the word of their batch: it changes when one of them is to look at its
+  // state. One call wakes them all, for to call for each took as long as to write and sync what 64 of them had put; and
+  // there are two words, so that those who are in the next batch already sleep on.
+  std::atomic<std::uint32_t>& WordOf(const Change& change) { return words_[change.batch_ % words_.size()]; }
+  std::array<std::atomic<std::uint32_t>, 2> words_{};
 
   std::atomic<bool> failed_{false};
   std::atomic<bool> full_{false};
