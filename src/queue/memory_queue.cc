@@ -4,13 +4,11 @@
 // event pays for a timer of its own: as long as events become ready in the order in which they expire, which is how
 // they are put, one timer for each lane watches the first of them. Only an event that expires before the one in front
 // of it (a retry behind younger events, a function whose maximum age was shortened) is armed by itself.
-#include <absl/container/flat_hash_map.h>
 #include <absl/container/inlined_vector.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -21,6 +19,7 @@
 #include "event/status_marks.h"
 #include "queue/claims.h"
 #include "queue/dead_letters.h"
+#include "queue/dedup_keys.h"
 #include "queue/event_list.h"
 #include "queue/look_at.h"
 #include "queue/shortage.h"
@@ -65,48 +64,6 @@ struct News {
     if (!due.never()) listener->OnDue(due);
     for (const FunctionIdentity* function : ready) listener->OnReady(*function);
   }
-};
-
-// The keys of events that were accepted lately, whatever became of them. Thread-compatible.
-class DedupKeys {
- public:
-  explicit DedupKeys(std::size_t max) : max_(max) {}
-
-  Shortage ShortageFor(std::span<const EventRef> events) const {
-    const auto keyed = static_cast<std::size_t>(std::count_if(events.begin(), events.end(), [](const EventRef& event) {
-      return event->details != nullptr && !event->details->dedup_key.empty();
-    }));
-    if (keyed == 0 || accepted_.size() + keyed <= max_) return {};
-    return {Shortage::Of::kDedupKeys, accepted_.size(), max_, keyed};
-  }
-  void Forget(Instant now) {
-    while (!ends_.empty() && ends_.begin()->first <= now) {
-      accepted_.erase(ends_.begin()->second);
-      ends_.erase(ends_.begin());
-    }
-  }
-  bool Remembers(const Event& event) const {
-    return event.details != nullptr && !event.details->dedup_key.empty() &&
-           accepted_.contains(Key(event.function->index, event.details->dedup_key));
-  }
-  // True, and `event` has the other's id, when its key is remembered. Else it is from now on, if there is one.
-  bool Known(Event& event) {
-    if (event.details == nullptr || event.details->dedup_key.empty()) return false;
-    if (RUNLET_PLANTED("duplicate-accepted")) return false;
-    const auto [known, fresh] = accepted_.try_emplace(Key(event.function->index, event.details->dedup_key), event.id);
-    if (fresh) {
-      ends_.emplace(event.details->dedup_until, known->first);
-    } else {
-      event.id = known->second;
-    }
-    return !fresh;
-  }
-
- private:
-  using Key = std::pair<std::uint32_t, std::string>;
-  const std::size_t max_;
-  absl::flat_hash_map<Key, RequestId> accepted_;
-  std::multimap<Instant, Key> ends_;
 };
 
 // What `out` still holds goes before the lock is taken, not under it.
