@@ -1,5 +1,7 @@
 #include "delivery/delivery.h"
 
+#include <absl/container/inlined_vector.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -12,6 +14,9 @@
 
 namespace runlet {
 namespace {
+
+// Longer than what is settled together takes, and not seen by those who wait for the outcome.
+constexpr std::int64_t kFinishedHeldNs = 5'000'000;
 
 std::string_view View(absl::string_view text) { return {text.data(), text.size()}; }
 
@@ -100,8 +105,25 @@ void Delivery::WakeAnew(Lane& lane) {
   PostPump(lane);
 }
 
+void Delivery::LookAtFinished(Instant now) {
+  std::int64_t none = 0;
+  const Instant look = now.After(kFinishedHeldNs);
+  if (finished_look_.load(std::memory_order_seq_cst) == 0 &&
+      finished_look_.compare_exchange_strong(none, look.ns, std::memory_order_seq_cst)) {
+    wiring_.executor.WakeAt(look);
+  }
+}
+
 Instant Delivery::Advance(Instant now) {
-  const Instant next = queue_.Advance(now);
+  Instant look{finished_look_.load(std::memory_order_seq_cst)};
+  if (look.ns == 0) {
+    look = Instant::Never();
+  } else if (look <= now) {
+    look = Instant::Never();
+    finished_look_.store(0, std::memory_order_seq_cst);
+    for (Lane* lane : AllLanes()) SettleFinished(*lane);
+  }
+  const Instant next = std::min(look, queue_.Advance(now));
   EndExpired(now);
   return std::min(next, feed_.Advance(now));
 }
@@ -154,6 +176,7 @@ void Delivery::TurnedAway(Lane& lane) {
   std::array<EventRef, Batch::kMax> events;
   const std::size_t want = static_cast<std::size_t>(std::min<int>(wiring_.executor.batch(), Batch::kMax));
   const Instant now = wiring_.clock.Now();
+  const std::shared_ptr<const EventInvokeConfig> sinks = SinksOf(lane.entry);
   const std::size_t claimed = queue_.Claim(lane.entry, std::span(events).first(want), now, Instant::Never());
   const bool zero =
       lane.entry.function.reserved.load(std::memory_order_relaxed) == 0 && !RUNLET_PLANTED("zero-is-a-throttle");
@@ -187,7 +210,7 @@ void Delivery::TurnedAway(Lane& lane) {
     settlement.due = due;
     settlement.event = std::move(events[i]);
   }
-  Settle(std::span(settlements).first(claimed), now, SinksOf(lane.entry).get(), *slot);
+  Settle(std::span(settlements).first(claimed), now, sinks.get(), *slot);
   if (claimed == want) Wake(lane);
 }
 
@@ -237,7 +260,22 @@ void Delivery::RecallClaimed() {
   }
 }
 
+void Delivery::SettleFinished(Lane& lane) {
+  absl::InlinedVector<std::unique_ptr<Finished::List>, 4> lists;
+  {
+    MutexLock lock(&lane.mu);
+    for (Pump* pump : lane.pumps) {
+      if (std::unique_ptr<Finished::List> list = pump->finished_.Take(); list != nullptr)
+        lists.push_back(std::move(list));
+    }
+  }
+  if (lists.empty()) return;
+  SlotHold slot(wiring_.slots);
+  for (const auto& list : lists) Settle(list->settlements(), wiring_.clock.Now(), list->sinks.get(), *slot);
+}
+
 bool Delivery::RecallClaimed(Lane& lane) {
+  SettleFinished(lane);
   std::vector<Settlement> released;
   {
     MutexLock lock(&lane.mu);

@@ -89,9 +89,13 @@ class Delivery final : public QueueListener, public CapacityListener {
   // Post, while the engine is no closer to its end than `until`.
   absl::Status Accept(FunctionEntry& entry, std::span<const Ask> asks, std::span<RequestId> ids,
                       const PostOptions& options, const Lineage& lineage, Life until);
-  // Gives back to the queue what pumps have claimed and not begun, so that it is found there.
+  // Gives back to the queue what pumps have claimed and not begun, and tells it of what they have finished, so that it
+  // is found there.
   void RecallClaimed() RUNLET_EXCLUDES(mu_);
   bool RecallClaimed(Lane& lane);
+  void SettleFinished(Lane& lane);
+  // Has it told soon of what a pump has just finished: the next event of the turn may take long.
+  void LookAtFinished(Instant now);
   std::vector<Lane*> AllLanes() RUNLET_EXCLUDES(mu_);
   // Where the time of an event that runs went until `now`; empty for one that does not run.
   std::optional<TimeSplit> SpentRunning(const RequestId& id, Instant now) const;
@@ -152,8 +156,9 @@ class Delivery final : public QueueListener, public CapacityListener {
   std::optional<RetryTokens> retry_tokens_;
   SinkFeed feed_;
   Gate shared_gate_;
-  std::atomic<int> starved_alone_{0};  // lanes that wait in their own gates
-  std::atomic<int> spilled_{0};        // lanes that wait for what is provisioned for them
+  std::atomic<int> starved_alone_{0};           // lanes that wait in their own gates
+  std::atomic<std::int64_t> finished_look_{0};  // when SettleFinished() comes for all; 0: not yet asked for
+  std::atomic<int> spilled_{0};                 // lanes that wait for what is provisioned for them
   Mutex mu_;
   std::vector<std::unique_ptr<Lane>> lanes_ RUNLET_GUARDED_BY(mu_);
 };

@@ -10,6 +10,7 @@
 #include "base/planted.h"
 #include "delivery/batch.h"
 #include "delivery/delivery.h"
+#include "delivery/pump.h"
 #include "event/status_marks.h"
 #include "function/config_check.h"
 
@@ -51,10 +52,14 @@ bool Delivery::RetryMayBegin(const Event& event, Instant now) {
 }
 
 Settlement Delivery::Postpone(EventRef event, std::uint64_t fence, Instant now) {
-  LaneOf(*event).Note([&] { event->EndWait(now, event->attempts); });
+  // It goes on waiting for the retry that was claimed: no throttle, which would count for the back-off of throttles.
+  LaneOf(*event).Note([&] {
+    event->EndWait(now, event->attempts--);
+    event->throttles = 0;
+  });
   Settlement settlement;
   settlement.fence = fence;
-  settlement.kind = Settlement::Kind::kThrottled;
+  settlement.kind = Settlement::Kind::kRetry;
   settlement.due = now.After(kPostponedNs);
   if (invoker_.observed()) {
     Activity postponed = About(*event, Activity::Kind::kThrottled, now);
@@ -209,6 +214,16 @@ void Delivery::EndExpired(Instant now) {
 
 std::vector<EventRef> Delivery::TakeWaiting(const FunctionEntry& entry) {
   std::vector<EventRef> taken;
+  Lane& lane = *entry.lane;
+  {
+    MutexLock lock(&lane.mu);
+    for (Pump* pump : lane.pumps) {
+      while (EventRef event = pump->batch_.Take()) {
+        if (!lane.closed) --event->attempts;  // counted by the claim
+        taken.push_back(std::move(event));
+      }
+    }
+  }
   std::array<EventRef, Batch::kMax> events;
   while (const std::size_t claimed = queue_.ClaimWaiting(entry, events)) {
     for (std::size_t i = 0; i < claimed; ++i) taken.push_back(std::move(events[i]));
@@ -234,7 +249,6 @@ std::size_t Delivery::EndWaiting(std::vector<EventRef> events, Condition conditi
 }
 
 std::size_t Delivery::Purge(const FunctionEntry& entry) {
-  RecallClaimed(*entry.lane);
   return EndWaiting(TakeWaiting(entry), Condition::kPurged, nullptr);
 }
 

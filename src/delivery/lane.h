@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <vector>
 
 #include "function/entry.h"
@@ -51,8 +52,19 @@ class Lane {
     closed = true;
   }
 
+  // Told how those events end that pumps had claimed when the function was removed.
+  void KeepSinks(std::shared_ptr<const EventInvokeConfig> sinks) RUNLET_EXCLUDES(mu) {
+    MutexLock lock(&mu);
+    if (!pumps.empty()) kept_sinks.swap(sinks);
+  }
+  std::shared_ptr<const EventInvokeConfig> sinks_of_removed() RUNLET_EXCLUDES(mu) {
+    MutexLock lock(&mu);
+    return kept_sinks;
+  }
+
   Mutex mu;
   bool closed RUNLET_GUARDED_BY(mu) = false;
+  std::shared_ptr<const EventInvokeConfig> kept_sinks RUNLET_GUARDED_BY(mu);  // until the last of them has ended
   std::vector<Pump*> pumps RUNLET_GUARDED_BY(mu);  // running, with batches that others may take from
 };
 

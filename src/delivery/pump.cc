@@ -78,6 +78,7 @@ bool Pump::RunTurn() {
     if (!next) next = StealFromSiblings();
     if (!next) break;
     ++ran;
+    if (!finished_.empty() && !RUNLET_PLANTED("finished-held")) delivery_.LookAtFinished(now_);
     if (!RunEvent(std::move(next))) return false;
   }
   if (ran == turn) delivery_.Wake(lane_);
@@ -178,12 +179,12 @@ bool Pump::RunEvent(EventRef event) {
   if (delivery_.queue_stores_ || std::max(event_->accepted, event_->not_before) > now_) now_ = w.clock.Now();
   started = now_;
   code = slot->Protect(*entry);
-  if (code == nullptr) return EndUnrun(Condition::kFunctionRemoved);
-  code = &code->Choose(slot->random());
-  if (code->sinks != sinks_) {
-    Flush(*slot, now_);
-    sinks_ = code->sinks;
+  if (code == nullptr) {
+    UseSinks(lane_.sinks_of_removed());
+    return EndUnrun(Condition::kFunctionRemoved);
   }
+  code = &code->Choose(slot->random());
+  UseSinks(code->sinks);
   if (started >= event_->expires) return EndUnrun(Condition::kEventAgeExceeded);
   if (event_->lineage.CountOf(entry->function) >= kRecursionMax + (RUNLET_PLANTED("one-loop-more") ? 1 : 0) &&
       (code->config.recursive_loop == RecursiveLoop::kTerminate || RUNLET_PLANTED("allowed-loop-ended"))) {
@@ -286,23 +287,34 @@ bool Pump::EndUnrun(Condition condition) {
   return true;
 }
 
+void Pump::UseSinks(std::shared_ptr<const EventInvokeConfig> sinks) {
+  if (sinks == sinks_) return;
+  Flush(*slot, now_);
+  sinks_ = std::move(sinks);
+}
+
 void Pump::Put(Settlement settlement) {
   if (RUNLET_PLANTED("retry-lost") && settlement.kind == Settlement::Kind::kRetry) return;
-  settled_[settled_count_++] = std::move(settlement);
-  if (settled_count_ == settled_.size()) Flush(*slot, now_);
+  Put(std::move(settlement), *slot, now_);
+}
+
+void Pump::Put(Settlement settlement, Slot& own_slot, Instant now) {
+  if (finished_.Add(std::move(settlement), sinks_) == Finished::kMax) Flush(own_slot, now);
 }
 
 void Pump::Flush(Slot& own_slot, Instant now) {
-  if (settled_count_ == 0) return;
-  const std::size_t count = std::exchange(settled_count_, 0);
-  delivery_.Settle(std::span(settled_).first(count), now, sinks_.get(), own_slot);
-  for (std::size_t i = 0; i < count; ++i) settled_[i].event = EventRef();
+  std::unique_ptr<Finished::List> list = finished_.Take();
+  if (list == nullptr) return;
+  delivery_.Settle(list->settlements(), now, list->sinks.get(), own_slot);
+  finished_.Reuse(std::move(list));
 }
 
 void Pump::EndTurn(Slot& own_slot, Instant now) {
+  std::shared_ptr<const EventInvokeConfig> let_go;
   {
     MutexLock lock(&lane_.mu);
     lane_.pumps.erase(std::find(lane_.pumps.begin(), lane_.pumps.end(), this));
+    if (lane_.pumps.empty()) let_go.swap(lane_.kept_sinks);
   }
   bool released = false;
   while (EventRef rest = batch_.Take()) {
@@ -311,8 +323,7 @@ void Pump::EndTurn(Slot& own_slot, Instant now) {
     settlement.event = std::move(rest);
     settlement.kind = Settlement::Kind::kRelease;
     released = true;
-    if (settled_count_ == settled_.size()) Flush(own_slot, now);
-    settled_[settled_count_++] = std::move(settlement);
+    Put(std::move(settlement), own_slot, now);
   }
   Flush(own_slot, now);
   if (released) delivery_.Wake(lane_);
@@ -324,8 +335,7 @@ void Pump::OnOverrun(Instant now) {
   const bool kept = permit.permits != nullptr && held.permits == permit.permits;
   SlotHold mine(delivery_.wiring_.slots);
   // The stuck handler reads the payload through its own reference, event_.
-  if (settled_count_ == settled_.size()) Flush(*mine, now);
-  settled_[settled_count_++] = delivery_.Decide(event_, fence_, *code, status, AttemptUntil(now), mine->random());
+  Put(delivery_.Decide(event_, fence_, *code, status, AttemptUntil(now), mine->random()), *mine, now);
   lane_.mean_ns.store(std::max(lane_.mean_ns.load(std::memory_order_relaxed), kCheapNs), std::memory_order_relaxed);
   Gate& gate = *gate_;
   Delivery& delivery = delivery_;

@@ -12,6 +12,7 @@
 
 #include "delivery/batch.h"
 #include "delivery/delivery.h"
+#include "delivery/finished.h"
 #include "event/any_value.h"
 #include "invoke/execution.h"
 #include "runlet/base/executor.h"
@@ -39,7 +40,7 @@ class Pump final : public Work, public Execution {
  private:
   ~Pump() = default;
 
-  static constexpr std::size_t kTurn = 32;
+  static constexpr std::size_t kTurn = Finished::kMax;
 
   friend class Delivery;
 
@@ -55,10 +56,13 @@ class Pump final : public Work, public Execution {
   void LeaveUnwound();
   // The claimed event ends without the attempt that the claim has counted. True, as the turn goes on.
   bool EndUnrun(Condition condition);
+  // Of the code that is about to run, or of what was removed.
+  void UseSinks(std::shared_ptr<const EventInvokeConfig> sinks);
   std::size_t Claim();
   bool SiblingsHaveSome() const;
   EventRef StealFromSiblings();
   void Put(Settlement settlement);
+  void Put(Settlement settlement, Slot& slot, Instant now);
   void Flush(Slot& slot, Instant now);
   // Gives back the batch, the place among the lane's pumps and the gate's.
   void EndTurn(Slot& slot, Instant now);
@@ -75,8 +79,7 @@ class Pump final : public Work, public Execution {
   Instant accepted_;
   std::optional<TimeSplit> spent_;  // before this attempt; empty for a first one that was only queued
   Instant now_;                     // the end of the last event, the start of the next
-  std::array<Settlement, kTurn> settled_;
-  std::size_t settled_count_ = 0;
+  Finished finished_;
   std::shared_ptr<const EventInvokeConfig> sinks_;
   std::unique_ptr<unsigned char[]> result_;
   std::size_t result_size_ = 0;

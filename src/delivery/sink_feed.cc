@@ -3,6 +3,8 @@
 #include <absl/container/flat_hash_set.h>
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "base/host_call.h"
 #include "base/planted.h"
@@ -10,6 +12,8 @@
 
 namespace runlet {
 namespace {
+
+constexpr int kTurn = 32;
 
 // What it throws counts as an error.
 template <typename F>
@@ -36,7 +40,7 @@ void SinkFeed::Add(Owed owed) {
   const Instant now = owed.due;
   {
     MutexLock lock(&mu_);
-    waiting_.push_back(std::move(owed));
+    waiting_.emplace(now, std::move(owed));
   }
   Advance(now);
 }
@@ -103,7 +107,7 @@ void SinkFeed::Conclude(Owed owed, const absl::Status& status) {
   if (gives_up) owed.awaited = false;
   {
     MutexLock lock(&mu_);
-    waiting_.push_back(std::move(owed));
+    waiting_.emplace(due, std::move(owed));
   }
   w.executor.WakeAt(due);
   if (gives_up) StopAwaiting();
@@ -155,10 +159,10 @@ void SinkFeed::Forget(std::span<const RequestId> letters) {
   std::vector<Owed> forgotten;  // let go after the lock
   {
     MutexLock lock(&mu_);
-    std::erase_if(waiting_, [&](Owed& owed) {
-      const auto* letter = std::get_if<Letter>(&owed.what);
+    std::erase_if(waiting_, [&](auto& waits) {
+      const auto* letter = std::get_if<Letter>(&waits.second.what);
       if (letter == nullptr || !gone.contains(letter->id)) return false;
-      forgotten.push_back(std::move(owed));
+      forgotten.push_back(std::move(waits.second));
       return true;
     });
   }
@@ -166,7 +170,7 @@ void SinkFeed::Forget(std::span<const RequestId> letters) {
 }
 
 void SinkFeed::Forget() {
-  std::vector<Owed> forgotten;  // let go after the lock
+  std::multimap<Instant, Owed> forgotten;  // let go after the lock
   MutexLock lock(&mu_);
   forgotten.swap(waiting_);
 }
@@ -176,47 +180,41 @@ Instant SinkFeed::Advance(Instant now) {
   bool post = false;
   {
     MutexLock lock(&mu_);
-    for (const Owed& owed : waiting_) {
-      if (owed.due <= now) {
-        post = post || !posted_;
-      } else {
-        next = std::min(next, owed.due);
-      }
-    }
-    posted_ = posted_ || post;
+    post = !waiting_.empty() && waiting_.begin()->first <= now && !std::exchange(posted_, true);
+    if (const auto later = waiting_.upper_bound(now); later != waiting_.end()) next = later->first;
   }
   if (post) invoker_.wiring().executor.Post(*this);
   return next;
 }
 
-void SinkFeed::Run() {
+std::optional<SinkFeed::Owed> SinkFeed::TakeDue() {
   const Invoker::Wiring& w = invoker_.wiring();
-  const Instant now = w.clock.Now();
   std::optional<Owed> due;
-  bool more = false;
-  Instant next = Instant::Never();
+  bool post = false;
   {
     MutexLock lock(&mu_);
-    const auto is_due = [now](const Owed& owed) { return owed.due <= now; };
-    const auto first = std::find_if(waiting_.begin(), waiting_.end(), is_due);
-    if (first != waiting_.end()) {
-      due = std::move(*first);
-      waiting_.erase(first);
-    }
-    for (const Owed& owed : waiting_) {
-      more = more || is_due(owed);
-      next = std::min(next, owed.due);
-    }
-    posted_ = more;
+    // Read under the lock: what came before has been left to this turn.
+    const Instant now = w.clock.Now();
+    if (waiting_.empty() || waiting_.begin()->first > now) return due;
+    due = std::move(waiting_.extract(waiting_.begin()).mapped());
+    post = !waiting_.empty() && waiting_.begin()->first <= now && !std::exchange(posted_, true);
   }
   // A sink that takes its time holds up none of the others.
-  if (more) {
-    w.executor.Post(*this);
-  } else if (!next.never()) {
-    // What came after `now` was read has been left to this turn, which did not see it due.
-    w.executor.WakeAt(next);
+  if (post) w.executor.Post(*this);
+  return due;
+}
+
+void SinkFeed::Run() {
+  {
+    MutexLock lock(&mu_);
+    posted_ = false;
   }
-  if (due.has_value()) Offer(*std::move(due));
+  // As many as an event turn takes, or events would end faster than they are told of.
+  for (int turn = std::min(invoker_.wiring().executor.batch(), kTurn); turn > 0; --turn) {
+    std::optional<Owed> due = TakeDue();
+    if (!due.has_value()) return;
+    Offer(*std::move(due));
+  }
 }
 
 }  // namespace runlet

@@ -4,11 +4,11 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <variant>
-#include <vector>
 
 #include "invoke/invoker.h"
 #include "runlet/base/sync.h"
@@ -76,6 +76,8 @@ class SinkFeed final : private Work {
     const auto* record = std::get_if<Record>(&owed.what);
     return record != nullptr && record->destination.function() != nullptr;
   }
+  // The next that is due, if one is; has another turn look for those behind it.
+  std::optional<Owed> TakeDue() RUNLET_EXCLUDES(mu_);
   // Nothing is owed any more.
   void Settle(const Owed& owed);
   void StopAwaiting();
@@ -87,8 +89,8 @@ class SinkFeed final : private Work {
   std::atomic<std::size_t> owed_{0};
   std::atomic<std::size_t> records_{0};
   Mutex mu_;
-  std::vector<Owed> waiting_ RUNLET_GUARDED_BY(mu_);
-  bool posted_ RUNLET_GUARDED_BY(mu_) = false;
+  std::multimap<Instant, Owed> waiting_ RUNLET_GUARDED_BY(mu_);  // by `due`
+  bool posted_ RUNLET_GUARDED_BY(mu_) = false;                   // a turn is on its way that will see what is due
 };
 
 }  // namespace runlet

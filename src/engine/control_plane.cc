@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/planted.h"
+#include "delivery/lane.h"
 #include "event/status_marks.h"
 #include "function/config_check.h"
 
@@ -335,6 +336,7 @@ absl::Status ControlPlane::Remove(std::string_view name) {
     for (const Removed& each : removed) w_.admission.Provision(*each.entry, 0).IgnoreError();
     if (entry.qualifier.empty()) w_.admission.Reserve(entry, std::nullopt).IgnoreError();
     for (Removed& each : removed) {
+      each.entry->lane->KeepSinks(each.code->sinks);
       SetCode(*each.entry, nullptr, &replaced);
       // Now, or they would wait for what is registered next under the name.
       each.waiting = w_.delivery.TakeWaiting(*each.entry);

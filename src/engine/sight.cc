@@ -117,9 +117,14 @@ Explanation OfRunning(const Execution& x, Instant now) {
 
 absl::StatusOr<Explanation> EngineCore::Explain(const RequestId& id) {
   std::optional<Explanation> found;
-  // An event may go from one place to the next between two looks.
-  for (int round = 0; round < 3 && !found.has_value(); ++round) {
+  // An event may go from one place to the next between two looks, as often as it is looked for: while any runs, not to
+  // be seen three times is no proof.
+  constexpr int kLooks = 3;
+  constexpr int kLooksWhileEventsMove = 200;
+  bool move = false;
+  for (int looks = 0; looks < kLooks || (looks < kLooksWhileEventsMove && move); ++looks) {
     const Instant now = clock_.Now();
+    move = queue_->stats().running > 0;
     if (const std::optional<WaitingEvent> event = delivery_.FindWaiting(id, now)) found = OfWaiting(*event, now);
     if (!found.has_value()) {
       slots_.Look([&](const Slot& slot, Watched& run) {
@@ -128,7 +133,11 @@ absl::StatusOr<Explanation> EngineCore::Explain(const RequestId& id) {
       });
     }
     if (found.has_value()) break;
-    if (const std::optional<DeadLetter> letter = queue_->GetDead(id)) found = OfDead(*letter);
+    if (const std::optional<DeadLetter> letter = queue_->GetDead(id)) {
+      found = OfDead(*letter);
+      break;
+    }
+    move = move || queue_->stats().running > 0;
   }
   if (!found.has_value()) {
     return absl::NotFoundError(
