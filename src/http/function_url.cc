@@ -336,14 +336,8 @@ void CallFunctionUrl(const Invocations& invocations, const std::string& name, co
   }
   const PayloadLimits& limits = invocations.engine.payload_limits();
   const std::string event = FunctionUrlEvent(config, invocations.engine.account(), request, target, id.ToString());
-  if (request.oversized_bytes > 0 || event.size() > limits.request) {
-    return SendError(std::move(responder),
-                     {.status = 413,
-                      .type = "RequestEntityTooLargeException",
-                      .message = fmt::format("Request must be smaller than {} bytes for the InvokeFunction operation",
-                                             limits.request),
-                      .has_type = false},
-                     id);
+  if (event.size() > limits.request) {
+    return SendError(std::move(responder), PayloadTooLarge(limits, InvokeKind::kRequestResponse, event.size()), id);
   }
   Future<std::string> call = invocations.engine.Start(name, event, {.request_id = id, .read_stream = true});
   if (!config.streams) {

@@ -83,20 +83,6 @@ std::optional<ServiceError> ReadClientContext(std::string_view header, InvokeReq
   return std::nullopt;
 }
 
-std::optional<ServiceError> CheckSize(const PayloadLimits& limits, const Request& request, InvokeKind kind) {
-  const std::uint64_t size = request.oversized_bytes > 0 ? request.oversized_bytes : request.body.size();
-  const bool event = kind == InvokeKind::kEvent;
-  const std::size_t limit = event ? limits.event : limits.request;
-  if (size <= limit && request.oversized_bytes == 0) return std::nullopt;
-  return ServiceError{
-      .status = 413,
-      .type = "RequestEntityTooLargeException",
-      .message = event ? fmt::format("{} byte payload is too large for the Event invocation type (limit {} bytes)",
-                                     size, limit)
-                       : fmt::format("Request must be smaller than {} bytes for the InvokeFunction operation", limit),
-      .has_type = false};
-}
-
 // What only functions of other kinds take.
 std::optional<ServiceError> CheckForeign(const Headers& headers) {
   if (headers.tenant.has_value()) {
@@ -127,6 +113,17 @@ std::optional<ServiceError> ResolvePublished(const Engine& engine, Target* targe
 
 }  // namespace
 
+ServiceError PayloadTooLarge(const PayloadLimits& limits, InvokeKind kind, std::uint64_t bytes) {
+  return {.status = 413,
+          .type = "RequestEntityTooLargeException",
+          .message = kind == InvokeKind::kEvent
+                         ? fmt::format("{} byte payload is too large for the Event invocation type (limit {} bytes)",
+                                       bytes, limits.event)
+                         : fmt::format("Request must be smaller than {} bytes for the InvokeFunction operation",
+                                       limits.request),
+          .has_type = false};
+}
+
 std::variant<InvokeRequest, ServiceError> ReadInvoke(const Engine& engine, const Request& request,
                                                      std::string_view function, bool streamed) {
   const std::string_view query = request.query();
@@ -137,7 +134,10 @@ std::variant<InvokeRequest, ServiceError> ReadInvoke(const Engine& engine, const
   const Headers headers = ReadHeaders(request, &invoke);
   if (auto error = ReadKind(headers, streamed, &invoke)) return *std::move(error);
   if (auto error = CheckForeign(headers)) return *std::move(error);
-  if (auto error = CheckSize(engine.payload_limits(), request, invoke.kind)) return *std::move(error);
+  const PayloadLimits& limits = engine.payload_limits();
+  if (request.body.size() > (invoke.kind == InvokeKind::kEvent ? limits.event : limits.request)) {
+    return PayloadTooLarge(limits, invoke.kind, request.body.size());
+  }
   if (headers.client_context.has_value()) {
     if (auto error = ReadClientContext(*headers.client_context, &invoke)) return *std::move(error);
   }
