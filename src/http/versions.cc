@@ -126,7 +126,7 @@ Outcome ListVersionsByFunction(const OperationCall& call) {
     const absl::StatusOr<FunctionDescription> description = call.engine.Describe(target.name());
     if (!description.ok()) continue;
     // In order of publication, $LATEST first.
-    const std::string key = version == kLatest ? std::string() : fmt::format("{:0>20}", version);
+    const std::string key = fmt::format("{:0>20}", version == kLatest ? "0" : version);
     items.emplace_back(key, FunctionConfiguration(call, target, *description, false));
   }
   return Page(call, "Versions", std::move(items));

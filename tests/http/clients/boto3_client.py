@@ -389,6 +389,9 @@ class Versions(Case):
         LAMBDA.get_waiter("published_version_active").wait(FunctionName=name, Qualifier="2")
         pages = LAMBDA.get_paginator("list_versions_by_function").paginate(FunctionName=name)
         self.assertEqual([each["Version"] for page in pages for each in page["Versions"]], ["$LATEST", "1", "2"])
+        pages = LAMBDA.get_paginator("list_versions_by_function").paginate(FunctionName=name,
+                                                                           PaginationConfig={"PageSize": 1})
+        self.assertEqual([each["Version"] for page in pages for each in page["Versions"]], ["$LATEST", "1", "2"])
 
         create, get, update = LAMBDA.create_alias, LAMBDA.get_alias, LAMBDA.update_alias
         alias = create(FunctionName=name, Name="live", FunctionVersion="1", Description="in use")
