@@ -77,8 +77,10 @@ ServiceError FromAliasStatus(const OperationCall& call, const std::string& funct
   switch (status.code()) {
     case absl::StatusCode::kAlreadyExists:
       return Conflict("Alias already exists: " + FunctionArn(account, function, alias.name));
-    case absl::StatusCode::kNotFound:
-      return NotFound("Function not found: " + FunctionArn(account, function, alias.version));
+    case absl::StatusCode::kNotFound: {
+      const bool leads_nowhere = !call.engine.Describe(Target{function, alias.version}.name()).ok();
+      return FunctionNotFound(account, {function, leads_nowhere ? alias.version : alias.additional_version});
+    }
     default: return InvalidParameter(std::string(status.message()));
   }
 }
