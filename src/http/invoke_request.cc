@@ -24,6 +24,7 @@ struct Headers {
   std::optional<std::string_view> client_context;
   std::optional<std::string_view> tenant;
   std::optional<std::string_view> durable_name;
+  std::optional<std::string_view> request_id;
 };
 
 Headers ReadHeaders(const Request& request, InvokeRequest* invoke) {
@@ -43,6 +44,8 @@ Headers ReadHeaders(const Request& request, InvokeRequest* invoke) {
       found.client_context = header.value;
     } else if (is("X-Amzn-Trace-Id")) {
       invoke->trace = header.value;
+    } else if (is("x-amzn-RequestId")) {
+      found.request_id = header.value;
     } else if (is("X-Amz-Tenant-Id")) {
       found.tenant = header.value;
     } else if (is("X-Amz-Durable-Execution-Name")) {
@@ -69,13 +72,19 @@ std::optional<ServiceError> ReadKind(const Headers& headers, bool streamed, Invo
   return std::nullopt;
 }
 
+// Of a text that is JSON.
+bool IsObject(std::string_view json) {
+  const std::size_t begin = json.find_first_not_of(" \t\r\n");
+  return begin != std::string_view::npos && json[begin] == '{';
+}
+
 std::optional<ServiceError> ReadClientContext(std::string_view header, InvokeRequest* invoke) {
   if (header.size() > kClientContextMax) {
     return InvalidContent(fmt::format("Client context must be at most {} bytes when Base64-encoded, not {}.",
                                       kClientContextMax, header.size()));
   }
   std::string text;
-  if (!absl::Base64Unescape(Absl(header), &text) || !PayloadError(text).empty()) {
+  if (!absl::Base64Unescape(Absl(header), &text) || !PayloadError(text).empty() || !IsObject(text)) {
     return InvalidContent("Client context must be a valid Base64-encoded JSON object.");
   }
   // Lambda passes none to events.
@@ -134,6 +143,9 @@ std::variant<InvokeRequest, ServiceError> ReadInvoke(const Engine& engine, const
   const Headers headers = ReadHeaders(request, &invoke);
   if (auto error = ReadKind(headers, streamed, &invoke)) return *std::move(error);
   if (auto error = CheckForeign(headers)) return *std::move(error);
+  if (headers.request_id.has_value() && !RequestId::Parse(*headers.request_id).has_value()) {
+    return InvalidContent("The x-amzn-RequestId header is not a valid UUID.");
+  }
   const PayloadLimits& limits = engine.payload_limits();
   if (request.body.size() > (invoke.kind == InvokeKind::kEvent ? limits.event : limits.request)) {
     return PayloadTooLarge(limits, invoke.kind, request.body.size());

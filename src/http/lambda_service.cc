@@ -10,6 +10,7 @@
 #include "http/function_url.h"
 #include "http/invoke_stream.h"
 #include "http/operation.h"
+#include "http/query.h"
 #include "http/reply.h"
 #include "http/routes.h"
 #include "http/sigv4.h"
@@ -59,7 +60,8 @@ void LambdaService::Handle(const Request& request, Responder responder) {
     for (const InvokeRoute& route : kInvokeRoutes) {
       const std::optional<std::string_view> function = Between(path, route.prefix, route.suffix);
       if (!function.has_value()) continue;
-      if (Admit(request, {.function = function, .call = route.kind}, &responder).has_value()) {
+      if (Admit(request, {.function = function, .call = route.kind, .query = request.query()}, &responder)
+              .has_value()) {
         route.call(invocations(), request, *function, std::move(responder));
       }
       return;
@@ -100,6 +102,7 @@ std::optional<const AccessKey*> LambdaService::Admit(const Request& request, con
     return refuse(
         PayloadTooLarge(engine_.payload_limits(), event ? InvokeKind::kEvent : *wanted.call, request.oversized_bytes));
   }
+  if (!IsQuery(wanted.query)) return refuse(InvalidParameter("The query of the request is not percent-encoded."));
   return std::get<const AccessKey*>(caller);
 }
 
@@ -121,7 +124,7 @@ void LambdaService::HandleUrl(const Request& request, const FunctionUrlRequest& 
 
 void LambdaService::HandleCall(const Request& request, std::string_view path, Responder responder) {
   const std::optional<FoundRoute> route = FindRoute(request.method, path);
-  Wanted wanted;
+  Wanted wanted{.query = request.query()};
   if (route.has_value() && NamesFunction(path)) wanted.function = route->parts[0];
   const std::optional<const AccessKey*> caller = Admit(request, wanted, &responder);
   if (!caller.has_value()) return;

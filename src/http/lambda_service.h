@@ -35,7 +35,8 @@ class LambdaService final : public RequestHandler {
   struct Wanted {
     std::optional<std::string_view> function = std::nullopt;  // as it stands in a path; nothing: none in particular
     std::optional<InvokeKind> call = std::nullopt;            // nothing: it is no call of a function
-    bool open = false;                                        // to everyone: a function URL without authentication
+    std::string_view query = {};  // to be understood here; that of a function URL is its function's
+    bool open = false;            // to everyone: a function URL without authentication
   };
   // Who asks, and may have it; nullptr where everyone may.
   std::variant<const AccessKey*, ServiceError> Authorize(const Request& request, const Wanted& wanted) const;
