@@ -42,6 +42,12 @@ bool NamesFunction(std::string_view path) {
   return path.find("/functions/") != std::string_view::npos || path.find("/tags/") != std::string_view::npos;
 }
 
+Outcome Run(const FoundRoute& route, const OperationCall& call, Mutex* changes) {
+  if (!route.takes_turns) return route.operation(call);
+  MutexLock turn(changes);
+  return route.operation(call);
+}
+
 }  // namespace
 
 LambdaService::LambdaService(Engine& engine, const Authentication& authentication, bool deduplicate_retries,
@@ -130,7 +136,7 @@ void LambdaService::HandleCall(const Request& request, std::string_view path, Re
   if (!caller.has_value()) return;
   const RequestId id = ids_.Next();
   if (!route.has_value()) return SendError(std::move(responder), UnknownOperation(request), id);
-  const Outcome outcome = route->operation({engine_, book_, request, *caller, route->parts});
+  const Outcome outcome = Run(*route, {engine_, book_, request, *caller, route->parts}, &changes_);
   if (const auto* error = std::get_if<ServiceError>(&outcome)) return SendError(std::move(responder), *error, id);
   const Answer& answer = std::get<Answer>(outcome);
   SendJson(std::move(responder), answer.status, id, answer.body);

@@ -15,6 +15,7 @@
 #include "http/request_ids.h"
 #include "http/retry_book.h"
 #include "http/service_error.h"
+#include "runlet/base/sync.h"
 #include "runlet/engine/engine.h"
 #include "runlet/http/server_options.h"
 
@@ -51,6 +52,8 @@ class LambdaService final : public RequestHandler {
   const SigV4* const sigv4_;  // nullptr: everyone is believed
   ApiBook book_;
   RequestIds ids_;
+  // One change of the control plane at a time: none is lost, and of two with one RevisionId one is made.
+  Mutex changes_;
   const std::shared_ptr<RetryBook> retries_;
 };
 
