@@ -87,11 +87,13 @@ std::variant<const AccessKey*, ServiceError> LambdaService::Authorize(const Requ
     return ServiceError{.status = 403, .type = fault->type, .message = fault->message, .has_type = false};
   }
   const AccessKey* const key = std::get<const AccessKey*>(verified);
-  if (!wanted.function.has_value()) return key;
-  const std::optional<FunctionReference> reference = ParseFunctionReference(*wanted.function);
+  if (MayChange(*key)) return key;
+  const std::optional<FunctionReference> reference =
+      wanted.function.has_value() ? ParseFunctionReference(*wanted.function) : std::nullopt;
+  const bool denied = wanted.changes || (reference.has_value() && !MayCall(*key, reference->name));
   // What is no name at all is told by the call.
-  if (!reference.has_value() || MayCall(*key, reference->name)) return key;
-  return Denied(key->id, FunctionArn(engine_.account(), reference->name, {}));
+  if (!denied) return key;
+  return Denied(key->id, reference.has_value() ? FunctionArn(engine_.account(), reference->name, {}) : "*");
 }
 
 std::optional<const AccessKey*> LambdaService::Admit(const Request& request, const Wanted& wanted,
@@ -130,7 +132,7 @@ void LambdaService::HandleUrl(const Request& request, const FunctionUrlRequest& 
 
 void LambdaService::HandleCall(const Request& request, std::string_view path, Responder responder) {
   const std::optional<FoundRoute> route = FindRoute(request.method, path);
-  Wanted wanted{.query = request.query()};
+  Wanted wanted{.changes = route.has_value() && route->changes, .query = request.query()};
   if (route.has_value() && NamesFunction(path)) wanted.function = route->parts[0];
   const std::optional<const AccessKey*> caller = Admit(request, wanted, &responder);
   if (!caller.has_value()) return;

@@ -36,6 +36,7 @@ class LambdaService final : public RequestHandler {
   struct Wanted {
     std::optional<std::string_view> function = std::nullopt;  // as it stands in a path; nothing: none in particular
     std::optional<InvokeKind> call = std::nullopt;            // nothing: it is no call of a function
+    bool changes = false;                                     // functions or settings
     std::string_view query = {};  // to be understood here; that of a function URL is its function's
     bool open = false;            // to everyone: a function URL without authentication
   };

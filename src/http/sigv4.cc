@@ -301,4 +301,8 @@ bool MayCall(const AccessKey& key, std::string_view function) {
                      [&](const std::string& allowed) { return allowed == "*" || allowed == function; });
 }
 
+bool MayChange(const AccessKey& key) {
+  return std::find(key.functions.begin(), key.functions.end(), "*") != key.functions.end();
+}
+
 }  // namespace runlet::http

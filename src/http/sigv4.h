@@ -31,6 +31,8 @@ std::variant<const AccessKey*, SignatureFault> VerifySignature(const Request& re
 
 // Whether the owner of `key` may call the function, whatever its qualifier.
 bool MayCall(const AccessKey& key, std::string_view function);
+// Whether he may change functions and their settings: any.
+bool MayChange(const AccessKey& key);
 
 }  // namespace runlet::http
 

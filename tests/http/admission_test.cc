@@ -142,6 +142,69 @@ TEST_CASE("InvokeAsync takes what an event may have, and not a byte more") {
   CHECK(api.runs == 1);
 }
 
+TEST_CASE("a key for some functions calls and reads them, and changes nothing") {
+  Counting api(Guarded());
+  REQUIRE(api.engine().Register("other", [](std::string_view event) { return event; }).ok());
+  REQUIRE(api.engine().PublishVersion("other").ok());
+  REQUIRE(api.engine().CreateAlias("other", {.name = "live", .version = "1"}).ok());
+  REQUIRE(api.service.book().AddUrl("other", {.id = "other", .signed_only = true}));
+  const std::string of_it = "/2015-03-31/functions/other";
+  const std::string tags = "/2017-03-31/tags/arn%3Aaws%3Alambda%3Aus-east-1%3A000000000000%3Afunction%3Aother";
+  const auto ask = [&](const AccessKey& key, std::string_view method, const std::string& target,
+                       const std::string& body) {
+    const OwnedHeaders headers = Signed(key, kNow, method, target, {}, body);
+    std::vector<Header> views;
+    for (const auto& [name, value] : headers) views.push_back({name, value});
+    return api.Ask(method, target, body, std::move(views));
+  };
+  struct Asked {
+    std::string_view method;
+    std::string target;
+    std::string body = {};
+  };
+  for (const Asked& may : std::vector<Asked>{{"POST", of_it + "/invocations", "1"},
+                                             {"POST", "/2014-11-13/functions/other/invoke-async", "1"},
+                                             {"PUT", "/lambda-url/other/x", "1"},
+                                             {"GET", of_it},
+                                             {"GET", of_it + "/configuration"},
+                                             {"GET", of_it + "/versions"},
+                                             {"GET", of_it + "/aliases/live"},
+                                             {"GET", "/2021-10-31/functions/other/url"},
+                                             {"GET", tags},
+                                             {"GET", "/2015-03-31/functions"},
+                                             {"GET", "/2016-08-19/account-settings"}}) {
+    INFO(may.method << ' ' << may.target);
+    CHECK(ask(kOther, may.method, may.target, may.body).status / 100 == 2);
+  }
+  for (const Asked& may_not :
+       std::vector<Asked>{{"PUT", of_it + "/configuration", R"({"Timeout":5})"},
+                          {"POST", of_it + "/versions"},
+                          {"POST", of_it + "/aliases", R"({"Name":"more","FunctionVersion":"1"})"},
+                          {"PUT", of_it + "/aliases/live", R"({"Description":"x"})"},
+                          {"PUT", "/2017-10-31/functions/other/concurrency", R"({"ReservedConcurrentExecutions":1})"},
+                          {"DELETE", "/2017-10-31/functions/other/concurrency"},
+                          {"PUT", "/2019-09-30/functions/other/provisioned-concurrency?Qualifier=1",
+                           R"({"ProvisionedConcurrentExecutions":1})"},
+                          {"PUT", "/2019-09-25/functions/other/event-invoke-config", R"({"MaximumRetryAttempts":1})"},
+                          {"DELETE", "/2019-09-25/functions/other/event-invoke-config"},
+                          {"PUT", "/2024-08-31/functions/other/recursion-config", R"({"RecursiveLoop":"Allow"})"},
+                          {"POST", tags, R"({"Tags":{"a":"b"}})"},
+                          {"DELETE", tags + "?tagKeys=a"},
+                          {"PUT", "/2021-10-31/functions/other/url", R"({"AuthType":"NONE"})"},
+                          {"DELETE", "/2021-10-31/functions/other/url"},
+                          {"DELETE", of_it + "/aliases/live"},
+                          {"DELETE", of_it}}) {
+    INFO(may_not.method << ' ' << may_not.target);
+    const Reply reply = ask(kOther, may_not.method, may_not.target, may_not.body);
+    CHECK(reply.status == 403);
+    CHECK(reply.Find("x-amzn-ErrorType") == "AccessDeniedException");
+  }
+  CHECK(ask(kOther, "POST", "/2015-03-31/functions", "{}").status == 403);
+  CHECK(api.engine().Describe("other:live").ok());
+  CHECK(ask(kAll, "PUT", of_it + "/configuration", R"({"Timeout":5})").status == 200);
+  CHECK(ask(kAll, "DELETE", of_it, "").status == 204);
+}
+
 // As they go over the wire.
 std::string Text(std::string_view method, std::string_view target, const OwnedHeaders& headers) {
   std::string text = fmt::format("{} {} HTTP/1.1\r\n", method, target);

@@ -489,6 +489,8 @@ class Signatures(Case):
         self.fails("AccessDeniedException", other.get_function, FunctionName=ARN + "fail")
         self.fails("AccessDeniedException", other.put_function_event_invoke_config, FunctionName="echo",
                    DestinationConfig={"OnFailure": {"Destination": ARN + "fail"}})
+        self.fails("AccessDeniedException", other.create_function_url_config, FunctionName="echo", AuthType="NONE")
+        self.fails("AccessDeniedException", other.delete_function, FunctionName="echo")
 
     def test_others_are_turned_away(self):
         self.fails("InvalidSignatureException", self.client("test", "wrong").invoke, FunctionName="echo")
