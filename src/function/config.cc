@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "event/characters.h"
 #include "function/config_check.h"
 #include "runlet/base/time.h"
 #include "runlet/event/function_name.h"
@@ -64,9 +65,10 @@ absl::Status CheckDestination(std::string_view function, std::string_view settin
 }  // namespace
 
 absl::Status CheckDescription(std::string_view function, std::string_view description) {
-  if (description.size() <= kDescriptionMax) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format("function \"{}\": description has {} bytes: the limit is {}", function,
-                                                description.size(), kDescriptionMax));
+  const std::size_t characters = Characters(description);
+  if (characters <= kDescriptionMax) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format("function \"{}\": description has {} characters: the limit is {}",
+                                                function, characters, kDescriptionMax));
 }
 
 absl::Status CheckConfig(std::string_view function, const FunctionConfig& config) {

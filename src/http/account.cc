@@ -1,6 +1,7 @@
 // The account as a whole, loop detection and tags.
 #include <fmt/format.h>
 
+#include "event/characters.h"
 #include "http/function_reference.h"
 #include "http/operations.h"
 
@@ -35,10 +36,12 @@ Tags ReadTags(JsonFields* fields) {
       return tags;
     }
     std::string value = tag->get<std::string>();
-    if (tag.key().empty() || tag.key().size() > kTagKeyMax || value.size() > kTagValueMax) {
+    const std::size_t key_size = Characters(tag.key());
+    const std::size_t value_size = Characters(value);
+    if (key_size == 0 || key_size > kTagKeyMax || value_size > kTagValueMax) {
       fields->Fail(
-          InvalidParameter(fmt::format("A tag has a key of {} and a value of {} bytes: the limits are {} and {}",
-                                       tag.key().size(), value.size(), kTagKeyMax, kTagValueMax)));
+          InvalidParameter(fmt::format("A tag has a key of {} and a value of {} characters: the limits are {} and {}",
+                                       key_size, value_size, kTagKeyMax, kTagValueMax)));
     }
     tags.emplace(tag.key(), std::move(value));
   }

@@ -19,7 +19,10 @@ iovec Part(std::string_view text) { return {const_cast<char*>(text.data()), text
 }  // namespace
 
 Connection::Connection(std::shared_ptr<Loop> loop, std::string peer, bool encrypted)
-    : loop_(std::move(loop)), peer_(std::move(peer)), encrypted_(encrypted), reader_(loop_->state().limits) {}
+    : loop_(std::move(loop)),
+      peer_(std::move(peer)),
+      encrypted_(encrypted),
+      reader_(loop_->state().limits, loop_->state().hashes_dropped) {}
 
 Connection::~Connection() = default;
 

@@ -5,7 +5,6 @@
 
 #include "http/function_reference.h"
 #include "http/operations.h"
-#include "http/sigv4.h"
 #include "http/timestamps.h"
 
 namespace runlet::http {
@@ -36,11 +35,6 @@ std::optional<Destination> ReadDestination(const OperationCall& call, const Json
   if (settings.error()) fields->Fail(*settings.error());
   if (!arn.has_value() || arn->empty()) return Destination();
   const std::optional<FunctionReference> reference = ParseFunctionReference(*arn);
-  // Who may not call a function may not have it called, either.
-  if (reference.has_value() && call.caller != nullptr && !MayCall(*call.caller, reference->name)) {
-    fields->Fail(Denied(call.caller->id, *arn));
-    return std::nullopt;
-  }
   const bool known = reference.has_value() && !reference->account.empty() &&
                      (reference->region.empty() || reference->region == call.engine.account().region) &&
                      reference->account == call.engine.account().id && call.engine.Describe(NameOf(*reference)).ok();

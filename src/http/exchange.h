@@ -28,11 +28,13 @@ struct Request {
   // slash: the host of an absolute form is cut off.
   std::string_view target = {};
   int minor_version = 1;  // of HTTP/1.x
-  std::span<const Header> headers =
-      {};                      // in order of arrival, values trimmed; names and values hold no control characters
+  // In order of arrival, values trimmed; names and values hold no control characters.
+  std::span<const Header> headers = {};
   std::string_view body = {};  // chunks joined; empty where it was oversized
-  std::uint64_t oversized_bytes =
-      0;                       // a body past the server's limit was read and dropped: how long it was (or said to be)
+  // A body past the server's limit was read and dropped: how long it was, or said to be. Its hash, in hexadecimal,
+  // where the server hashes such bodies and it came.
+  std::uint64_t oversized_bytes = 0;
+  std::string_view oversized_sha256 = {};
   std::string_view peer = {};  // "127.0.0.1:50312", "[::1]:50312"
   bool encrypted = false;      // came through TLS
   absl::Time time = {};        // on the calendar, when its last byte had come

@@ -102,8 +102,7 @@ void Send(Responder responder, const UrlResponse& response, const RequestId& id)
   const std::string text = id.ToString();
   std::vector<Header> headers{{"x-amzn-RequestId", text}};
   for (const auto& [name, value] : response.headers) headers.push_back({name, value});
-  const bool known = response.status >= 100 && response.status <= 999;
-  std::move(responder).Send({.status = known ? response.status : 502, .headers = headers}, response.body);
+  std::move(responder).Send({.status = response.status, .headers = headers}, response.body);
 }
 
 UrlResponse InternalError() {
@@ -297,9 +296,9 @@ UrlResponse ReadUrlResult(std::string_view result) {
   if (json.is_string()) return whole(json.get<std::string>());
   if (!json.is_object() || !json.contains("statusCode")) return whole(std::string(result));
   UrlResponse response;
-  const Json& status = json["statusCode"];
-  if (!status.is_number_integer()) return InternalError();
-  response.status = status.get<int>();
+  const std::optional<int> status = FinalStatus(json["statusCode"]);
+  if (!status.has_value()) return InternalError();
+  response.status = *status;
   bool typed = false;
   if (const auto headers = json.find("headers"); headers != json.end() && headers->is_object()) {
     for (auto header = headers->begin(); header != headers->end(); ++header) {
@@ -336,14 +335,8 @@ void CallFunctionUrl(const Invocations& invocations, const std::string& name, co
   }
   const PayloadLimits& limits = invocations.engine.payload_limits();
   const std::string event = FunctionUrlEvent(config, invocations.engine.account(), request, target, id.ToString());
-  if (request.oversized_bytes > 0 || event.size() > limits.request) {
-    return SendError(std::move(responder),
-                     {.status = 413,
-                      .type = "RequestEntityTooLargeException",
-                      .message = fmt::format("Request must be smaller than {} bytes for the InvokeFunction operation",
-                                             limits.request),
-                      .has_type = false},
-                     id);
+  if (event.size() > limits.request) {
+    return SendError(std::move(responder), PayloadTooLarge(limits, InvokeKind::kRequestResponse, event.size()), id);
   }
   Future<std::string> call = invocations.engine.Start(name, event, {.request_id = id, .read_stream = true});
   if (!config.streams) {

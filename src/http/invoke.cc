@@ -134,6 +134,10 @@ void InvokeAsync(const Invocations& invocations, const Request& request, std::st
   std::variant<Target, ServiceError> target = TargetOf(account, function, std::nullopt);
   if (const auto* error = std::get_if<ServiceError>(&target)) return SendError(std::move(responder), *error, id);
   const Target& found = std::get<Target>(target);
+  const PayloadLimits& limits = invocations.engine.payload_limits();
+  if (request.body.size() > limits.event) {
+    return SendError(std::move(responder), PayloadTooLarge(limits, InvokeKind::kEvent, request.body.size()), id);
+  }
   const std::string_view payload = request.body.empty() ? std::string_view("{}") : request.body;
   if (const std::string wrong = PayloadError(payload); !wrong.empty()) {
     return SendError(

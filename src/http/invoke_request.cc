@@ -24,6 +24,7 @@ struct Headers {
   std::optional<std::string_view> client_context;
   std::optional<std::string_view> tenant;
   std::optional<std::string_view> durable_name;
+  std::optional<std::string_view> request_id;
 };
 
 Headers ReadHeaders(const Request& request, InvokeRequest* invoke) {
@@ -43,6 +44,8 @@ Headers ReadHeaders(const Request& request, InvokeRequest* invoke) {
       found.client_context = header.value;
     } else if (is("X-Amzn-Trace-Id")) {
       invoke->trace = header.value;
+    } else if (is("x-amzn-RequestId")) {
+      found.request_id = header.value;
     } else if (is("X-Amz-Tenant-Id")) {
       found.tenant = header.value;
     } else if (is("X-Amz-Durable-Execution-Name")) {
@@ -69,32 +72,24 @@ std::optional<ServiceError> ReadKind(const Headers& headers, bool streamed, Invo
   return std::nullopt;
 }
 
+// Of a text that is JSON.
+bool IsObject(std::string_view json) {
+  const std::size_t begin = json.find_first_not_of(" \t\r\n");
+  return begin != std::string_view::npos && json[begin] == '{';
+}
+
 std::optional<ServiceError> ReadClientContext(std::string_view header, InvokeRequest* invoke) {
   if (header.size() > kClientContextMax) {
     return InvalidContent(fmt::format("Client context must be at most {} bytes when Base64-encoded, not {}.",
                                       kClientContextMax, header.size()));
   }
   std::string text;
-  if (!absl::Base64Unescape(Absl(header), &text) || !PayloadError(text).empty()) {
+  if (!absl::Base64Unescape(Absl(header), &text) || !PayloadError(text).empty() || !IsObject(text)) {
     return InvalidContent("Client context must be a valid Base64-encoded JSON object.");
   }
   // Lambda passes none to events.
   if (invoke->kind != InvokeKind::kEvent) invoke->client_context = std::move(text);
   return std::nullopt;
-}
-
-std::optional<ServiceError> CheckSize(const PayloadLimits& limits, const Request& request, InvokeKind kind) {
-  const std::uint64_t size = request.oversized_bytes > 0 ? request.oversized_bytes : request.body.size();
-  const bool event = kind == InvokeKind::kEvent;
-  const std::size_t limit = event ? limits.event : limits.request;
-  if (size <= limit && request.oversized_bytes == 0) return std::nullopt;
-  return ServiceError{
-      .status = 413,
-      .type = "RequestEntityTooLargeException",
-      .message = event ? fmt::format("{} byte payload is too large for the Event invocation type (limit {} bytes)",
-                                     size, limit)
-                       : fmt::format("Request must be smaller than {} bytes for the InvokeFunction operation", limit),
-      .has_type = false};
 }
 
 // What only functions of other kinds take.
@@ -127,6 +122,17 @@ std::optional<ServiceError> ResolvePublished(const Engine& engine, Target* targe
 
 }  // namespace
 
+ServiceError PayloadTooLarge(const PayloadLimits& limits, InvokeKind kind, std::uint64_t bytes) {
+  return {.status = 413,
+          .type = "RequestEntityTooLargeException",
+          .message = kind == InvokeKind::kEvent
+                         ? fmt::format("{} byte payload is too large for the Event invocation type (limit {} bytes)",
+                                       bytes, limits.event)
+                         : fmt::format("Request must be smaller than {} bytes for the InvokeFunction operation",
+                                       limits.request),
+          .has_type = false};
+}
+
 std::variant<InvokeRequest, ServiceError> ReadInvoke(const Engine& engine, const Request& request,
                                                      std::string_view function, bool streamed) {
   const std::string_view query = request.query();
@@ -137,7 +143,13 @@ std::variant<InvokeRequest, ServiceError> ReadInvoke(const Engine& engine, const
   const Headers headers = ReadHeaders(request, &invoke);
   if (auto error = ReadKind(headers, streamed, &invoke)) return *std::move(error);
   if (auto error = CheckForeign(headers)) return *std::move(error);
-  if (auto error = CheckSize(engine.payload_limits(), request, invoke.kind)) return *std::move(error);
+  if (headers.request_id.has_value() && !RequestId::Parse(*headers.request_id).has_value()) {
+    return InvalidContent("The x-amzn-RequestId header is not a valid UUID.");
+  }
+  const PayloadLimits& limits = engine.payload_limits();
+  if (request.body.size() > (invoke.kind == InvokeKind::kEvent ? limits.event : limits.request)) {
+    return PayloadTooLarge(limits, invoke.kind, request.body.size());
+  }
   if (headers.client_context.has_value()) {
     if (auto error = ReadClientContext(*headers.client_context, &invoke)) return *std::move(error);
   }

@@ -26,6 +26,9 @@ struct InvokeRequest {
   std::string_view trace = {};      // X-Amzn-Trace-Id
 };
 
+// Of a payload of so many bytes, for a call of this kind.
+ServiceError PayloadTooLarge(const PayloadLimits& limits, InvokeKind kind, std::uint64_t bytes);
+
 // `function`: as it stands in the path.
 std::variant<InvokeRequest, ServiceError> ReadInvoke(const Engine& engine, const Request& request,
                                                      std::string_view function, bool streamed);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "event/characters.h"
 #include "http/payload_check.h"
 
 namespace runlet::http {
@@ -83,7 +84,7 @@ std::optional<std::string> JsonFields::Text(std::string_view name, std::size_t l
     return std::nullopt;
   }
   std::string text = member->get<std::string>();
-  if (text.size() > longest) {
+  if (Characters(text) > longest) {
     Fail(Validation(text, MemberName(name), fmt::format("Member must have length less than or equal to {}", longest)));
   }
   return text;

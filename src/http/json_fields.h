@@ -26,6 +26,7 @@ class JsonFields {
   explicit JsonFields(Json object) : object_(std::move(object)) {}
 
   std::optional<std::int64_t> Integer(std::string_view name, std::int64_t least, std::int64_t most);
+  // Of `longest` characters at most.
   std::optional<std::string> Text(std::string_view name, std::size_t longest);
   // One of `values`.
   std::optional<std::string> OneOf(std::string_view name, const std::vector<std::string_view>& values);

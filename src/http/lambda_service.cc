@@ -10,6 +10,7 @@
 #include "http/function_url.h"
 #include "http/invoke_stream.h"
 #include "http/operation.h"
+#include "http/query.h"
 #include "http/reply.h"
 #include "http/routes.h"
 #include "http/sigv4.h"
@@ -21,12 +22,14 @@ namespace {
 struct InvokeRoute {
   std::string_view prefix;
   std::string_view suffix;
+  InvokeKind kind;  // unless a header tells another
   void (*call)(const Invocations&, const Request&, std::string_view function, Responder);
 };
 constexpr InvokeRoute kInvokeRoutes[] = {
-    {"/2015-03-31/functions/", "/invocations", Invoke},
-    {"/2021-11-15/functions/", "/response-streaming-invocations", InvokeWithResponseStream},
-    {"/2014-11-13/functions/", "/invoke-async", InvokeAsync},
+    {"/2015-03-31/functions/", "/invocations", InvokeKind::kRequestResponse, Invoke},
+    {"/2021-11-15/functions/", "/response-streaming-invocations", InvokeKind::kRequestResponse,
+     InvokeWithResponseStream},
+    {"/2014-11-13/functions/", "/invoke-async", InvokeKind::kEvent, InvokeAsync},
 };
 
 ServiceError UnknownOperation(const Request& request) {
@@ -37,6 +40,12 @@ ServiceError UnknownOperation(const Request& request) {
 // The calls whose path names a function have it in the first part.
 bool NamesFunction(std::string_view path) {
   return path.find("/functions/") != std::string_view::npos || path.find("/tags/") != std::string_view::npos;
+}
+
+Outcome Run(const FoundRoute& route, const OperationCall& call, Mutex* changes) {
+  if (!route.takes_turns) return route.operation(call);
+  MutexLock turn(changes);
+  return route.operation(call);
 }
 
 }  // namespace
@@ -57,8 +66,8 @@ void LambdaService::Handle(const Request& request, Responder responder) {
     for (const InvokeRoute& route : kInvokeRoutes) {
       const std::optional<std::string_view> function = Between(path, route.prefix, route.suffix);
       if (!function.has_value()) continue;
-      // A body that is not here cannot be verified: the call tells its limit, and goes no further.
-      if (request.oversized_bytes > 0 || Admit(request, *function, &responder).has_value()) {
+      if (Admit(request, {.function = function, .call = route.kind, .query = request.query()}, &responder)
+              .has_value()) {
         route.call(invocations(), request, *function, std::move(responder));
       }
       return;
@@ -70,30 +79,39 @@ void LambdaService::Handle(const Request& request, Responder responder) {
   HandleCall(request, path, std::move(responder));
 }
 
-std::optional<const AccessKey*> LambdaService::Authenticate(const Request& request, Responder* responder) {
-  if (sigv4_ == nullptr) return nullptr;
+std::variant<const AccessKey*, ServiceError> LambdaService::Authorize(const Request& request,
+                                                                      const Wanted& wanted) const {
+  if (sigv4_ == nullptr || wanted.open) return nullptr;
+  std::variant<const AccessKey*, SignatureFault> verified = VerifySignature(request, *sigv4_);
+  if (const auto* fault = std::get_if<SignatureFault>(&verified)) {
+    return ServiceError{.status = 403, .type = fault->type, .message = fault->message, .has_type = false};
+  }
+  const AccessKey* const key = std::get<const AccessKey*>(verified);
+  if (MayChange(*key)) return key;
+  const std::optional<FunctionReference> reference =
+      wanted.function.has_value() ? ParseFunctionReference(*wanted.function) : std::nullopt;
+  const bool denied = wanted.changes || (reference.has_value() && !MayCall(*key, reference->name));
+  // What is no name at all is told by the call.
+  if (!denied) return key;
+  return Denied(key->id, reference.has_value() ? FunctionArn(engine_.account(), reference->name, {}) : "*");
+}
+
+std::optional<const AccessKey*> LambdaService::Admit(const Request& request, const Wanted& wanted,
+                                                     Responder* responder) {
   const auto refuse = [&](const ServiceError& error) {
     SendError(std::move(*responder), error, ids_.Next());
     return std::nullopt;
   };
-  // Its signature covers a body that is not here.
-  if (request.oversized_bytes > 0) return refuse(TooLarge(request.oversized_bytes));
-  std::variant<const AccessKey*, SignatureFault> verified = VerifySignature(request, *sigv4_);
-  if (const auto* key = std::get_if<const AccessKey*>(&verified)) return *key;
-  const auto& fault = std::get<SignatureFault>(verified);
-  return refuse({.status = 403, .type = fault.type, .message = fault.message, .has_type = false});
-}
-
-std::optional<const AccessKey*> LambdaService::Admit(const Request& request, std::string_view function,
-                                                     Responder* responder) {
-  const std::optional<const AccessKey*> caller = Authenticate(request, responder);
-  if (!caller.has_value() || *caller == nullptr) return caller;
-  const std::optional<FunctionReference> reference = ParseFunctionReference(function);
-  // What is no name at all is told by the call.
-  if (!reference.has_value() || MayCall(**caller, reference->name)) return caller;
-  SendError(std::move(*responder), Denied((*caller)->id, FunctionArn(engine_.account(), reference->name, {})),
-            ids_.Next());
-  return std::nullopt;
+  const std::variant<const AccessKey*, ServiceError> caller = Authorize(request, wanted);
+  if (const auto* error = std::get_if<ServiceError>(&caller)) return refuse(*error);
+  if (request.oversized_bytes > 0) {
+    if (!wanted.call.has_value()) return refuse(TooLarge(request.oversized_bytes));
+    const bool event = request.Find("X-Amz-Invocation-Type") == "Event";
+    return refuse(
+        PayloadTooLarge(engine_.payload_limits(), event ? InvokeKind::kEvent : *wanted.call, request.oversized_bytes));
+  }
+  if (!IsQuery(wanted.query)) return refuse(InvalidParameter("The query of the request is not percent-encoded."));
+  return std::get<const AccessKey*>(caller);
 }
 
 void LambdaService::HandleUrl(const Request& request, const FunctionUrlRequest& url, Responder responder) {
@@ -102,20 +120,25 @@ void LambdaService::HandleUrl(const Request& request, const FunctionUrlRequest& 
     return SendError(std::move(responder), NotFound("No function URL has this id."), ids_.Next());
   }
   const auto& [name, config] = *found;
-  if (config.signed_only && !Admit(request, QualifiedName(name).function, &responder).has_value()) return;
+  const QualifiedName qualified(name);
+  if (!Admit(request,
+             {.function = qualified.function, .call = InvokeKind::kRequestResponse, .open = !config.signed_only},
+             &responder)
+           .has_value()) {
+    return;
+  }
   CallFunctionUrl(invocations(), name, config, request, url.target, std::move(responder));
 }
 
 void LambdaService::HandleCall(const Request& request, std::string_view path, Responder responder) {
   const std::optional<FoundRoute> route = FindRoute(request.method, path);
-  const bool names_function = route.has_value() && NamesFunction(path);
-  const std::optional<const AccessKey*> caller =
-      names_function ? Admit(request, route->parts[0], &responder) : Authenticate(request, &responder);
+  Wanted wanted{.changes = route.has_value() && route->changes, .query = request.query()};
+  if (route.has_value() && NamesFunction(path)) wanted.function = route->parts[0];
+  const std::optional<const AccessKey*> caller = Admit(request, wanted, &responder);
   if (!caller.has_value()) return;
   const RequestId id = ids_.Next();
   if (!route.has_value()) return SendError(std::move(responder), UnknownOperation(request), id);
-  if (request.oversized_bytes > 0) return SendError(std::move(responder), TooLarge(request.oversized_bytes), id);
-  const Outcome outcome = route->operation({engine_, book_, request, *caller, route->parts});
+  const Outcome outcome = Run(*route, {engine_, book_, request, *caller, route->parts}, &changes_);
   if (const auto* error = std::get_if<ServiceError>(&outcome)) return SendError(std::move(responder), *error, id);
   const Answer& answer = std::get<Answer>(outcome);
   SendJson(std::move(responder), answer.status, id, answer.body);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <variant>
 
 #include "http/api_book.h"
 #include "http/exchange.h"
@@ -13,6 +14,8 @@
 #include "http/invoke.h"
 #include "http/request_ids.h"
 #include "http/retry_book.h"
+#include "http/service_error.h"
+#include "runlet/base/sync.h"
 #include "runlet/engine/engine.h"
 #include "runlet/http/server_options.h"
 
@@ -29,10 +32,18 @@ class LambdaService final : public RequestHandler {
   ApiBook& book() { return book_; }
 
  private:
-  // Who asks; nullptr where everyone may. Nothing: `responder` has been answered.
-  std::optional<const AccessKey*> Authenticate(const Request& request, Responder* responder);
-  // ... and may call the function, which is named as it stands in a path.
-  std::optional<const AccessKey*> Admit(const Request& request, std::string_view function, Responder* responder);
+  // What a request is for.
+  struct Wanted {
+    std::optional<std::string_view> function = std::nullopt;  // as it stands in a path; nothing: none in particular
+    std::optional<InvokeKind> call = std::nullopt;            // nothing: it is no call of a function
+    bool changes = false;                                     // functions or settings
+    std::string_view query = {};  // to be understood here; that of a function URL is its function's
+    bool open = false;            // to everyone: a function URL without authentication
+  };
+  // Who asks, and may have it; nullptr where everyone may.
+  std::variant<const AccessKey*, ServiceError> Authorize(const Request& request, const Wanted& wanted) const;
+  // The one way in: ... and whose body is here. Nothing: `responder` has been answered.
+  std::optional<const AccessKey*> Admit(const Request& request, const Wanted& wanted, Responder* responder);
   Invocations invocations() { return {engine_, ids_, retries_}; }
   void HandleUrl(const Request& request, const FunctionUrlRequest& url, Responder responder);
   void HandleCall(const Request& request, std::string_view path, Responder responder);
@@ -42,6 +53,8 @@ class LambdaService final : public RequestHandler {
   const SigV4* const sigv4_;  // nullptr: everyone is believed
   ApiBook book_;
   RequestIds ids_;
+  // One change of the control plane at a time: none is lost, and of two with one RevisionId one is made.
+  Mutex changes_;
   const std::shared_ptr<RetryBook> retries_;
 };
 

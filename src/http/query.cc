@@ -22,6 +22,10 @@ std::string DecodedOrAsItIs(std::string_view text) { return PercentDecoded(text)
 
 }  // namespace
 
+bool IsQuery(std::string_view query) {
+  return query.find('%') == std::string_view::npos || PercentDecoded(query).has_value();
+}
+
 std::optional<std::string> FindQuery(std::string_view query, std::string_view name) {
   while (!query.empty()) {
     const Raw raw = Next(&query);

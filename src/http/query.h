@@ -10,6 +10,8 @@
 
 namespace runlet::http {
 
+// Whether what is percent-encoded in it can be decoded.
+bool IsQuery(std::string_view query);
 // The first parameter of that name, decoded once; empty text where it has no value. Nothing where there is none, or
 // where its percent-encoding is broken.
 std::optional<std::string> FindQuery(std::string_view query, std::string_view name);

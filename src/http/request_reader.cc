@@ -64,7 +64,8 @@ bool IsHost(std::string_view value) {
 
 }  // namespace
 
-HeadParser::HeadParser(const ServerLimits& limits, std::vector<Field>* fields) : limits_(limits), fields_(fields) {
+HeadParser::HeadParser(const ServerLimits& limits, std::vector<Field>* fields, Sha256Pieces* dropped)
+    : limits_(limits), fields_(fields), dropped_(dropped) {
   header_limit(static_cast<std::uint32_t>(limits.head_bytes_max));
   body_limit(boost::none);  // a body's length is ours to judge
   fields_->clear();
@@ -159,14 +160,21 @@ std::size_t HeadParser::on_chunk_body_impl(std::uint64_t, string_view body, erro
   } else if (chunk_bytes <= limits_.body_bytes_max) {
     chunks.append(body.data(), body.size());
   } else {
+    if (dropped_ != nullptr) {
+      if (!chunks.empty()) dropped_->Add(chunks);
+      dropped_->Add(View(body));
+    }
     chunks = std::string();
   }
   return body.size();
 }
 
-RequestReader::RequestReader(const ServerLimits& limits)
-    : limits_(limits), buffer_(new char[kFirstCapacity]), capacity_(kFirstCapacity) {
-  parser_.emplace(limits_, &fields_);
+RequestReader::RequestReader(const ServerLimits& limits, bool hashes_dropped)
+    : limits_(limits),
+      dropped_hash_(hashes_dropped ? &dropped_ : nullptr),
+      buffer_(new char[kFirstCapacity]),
+      capacity_(kFirstCapacity) {
+  parser_.emplace(limits_, &fields_, dropped_hash_);
 }
 
 RequestReader::Phase RequestReader::phase() const {
@@ -340,6 +348,7 @@ RequestReader::Progress RequestReader::AdvanceBody() {
     while (block_capacity_ < body_read_ + bytes) GrowBlock();
     std::memcpy(block_.get() + body_read_, buffer_.get() + parsed_, bytes);
   }
+  if (body_ == Body::kDropped && dropped_hash_ != nullptr) dropped_hash_->Add({buffer_.get() + parsed_, bytes});
   body_read_ += bytes;
   parsed_ += bytes;
   if (body_read_ == body_bytes_) return Finish();
@@ -385,6 +394,10 @@ RequestReader::Progress RequestReader::Finish() {
       }
       break;
   }
+  if (request_.oversized_bytes > 0) {
+    dropped_sha256_ = dropped_.TakeHex();
+    request_.oversized_sha256 = dropped_sha256_;
+  }
   phase_ = Phase::kRequest;
   return Progress::kRequest;
 }
@@ -394,7 +407,7 @@ void RequestReader::Next() {
   begin_ = parsed_;
   block_ = nullptr;
   block_capacity_ = 0;
-  parser_.emplace(limits_, &fields_);
+  parser_.emplace(limits_, &fields_, dropped_hash_);
   if (begin_ > 0 && end_ - begin_ <= kFirstCapacity / 2) Move(buffer_.get());
 }
 

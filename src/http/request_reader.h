@@ -14,6 +14,7 @@
 
 #include "http/exchange.h"
 #include "http/refusal.h"
+#include "http/sha256.h"
 #include "runlet/http/server_options.h"
 
 namespace runlet::http {
@@ -34,8 +35,8 @@ class HeadParser final : public boost::beast::http::basic_parser<true> {
   };
   using error_code = boost::beast::error_code;
 
-  // One request's. `fields` are filled.
-  HeadParser(const ServerLimits& limits, std::vector<Field>* fields);
+  // One request's. `fields` are filled. `dropped`: takes what is dropped of the chunks; nullptr: nobody asks.
+  HeadParser(const ServerLimits& limits, std::vector<Field>* fields, Sha256Pieces* dropped);
   // Before each put(): where the request begins, from which offsets count, and where its bytes end by now.
   void SetBytes(const char* begin, const char* end) {
     begin_ = begin;
@@ -79,6 +80,7 @@ class HeadParser final : public boost::beast::http::basic_parser<true> {
 
   const ServerLimits& limits_;
   std::vector<Field>* const fields_;
+  Sha256Pieces* const dropped_;
   const char* begin_ = nullptr;
   const char* end_ = nullptr;
   int hosts_ = 0;
@@ -91,8 +93,9 @@ class HeadParser final : public boost::beast::http::basic_parser<true> {
 // Between Room() and Commit() nothing else is called.
 class RequestReader {
  public:
-  // `limits` outlives the reader.
-  explicit RequestReader(const ServerLimits& limits);
+  // `limits` outlives the reader. `hashes_dropped`: tells the hash of a body that is dropped, for a signature may cover
+  // it.
+  explicit RequestReader(const ServerLimits& limits, bool hashes_dropped = false);
   RequestReader(const RequestReader&) = delete;
   RequestReader& operator=(const RequestReader&) = delete;
 
@@ -138,6 +141,9 @@ class RequestReader {
   void GrowBlock();
 
   const ServerLimits& limits_;
+  Sha256Pieces dropped_;
+  Sha256Pieces* const dropped_hash_;  // where what is dropped is hashed; nullptr: it is not
+  std::string dropped_sha256_;
   std::vector<HeadParser::Field> fields_;
   std::optional<HeadParser> parser_;  // made anew for each request
   Phase phase_ = Phase::kHead;        // kIdle is kHead without a byte

@@ -102,7 +102,9 @@ std::optional<FoundRoute> FindRoute(std::string_view method, std::string_view pa
   if (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
   if (!path.starts_with('/')) return std::nullopt;
   for (const Route& route : kRoutes) {
-    FoundRoute found{route.operation, {}};
+    const bool changes = method != "GET";
+    const bool ends = route.operation == DeleteFunction || route.operation == DeleteAlias;
+    FoundRoute found{.operation = route.operation, .parts = {}, .changes = changes, .takes_turns = changes && !ends};
     if (route.method == method && Fits(route.pattern, path, &found.parts)) return found;
   }
   return std::nullopt;

@@ -13,6 +13,10 @@ namespace runlet::http {
 struct FoundRoute {
   Operation operation;
   std::array<std::string_view, 3> parts;
+  bool changes = false;  // something: it is no mere question
+  // It reads what it changes, and comes in turn. What ends a function does not: whoever waits for its events is told
+  // meanwhile, and may do as he likes.
+  bool takes_turns = false;
 };
 
 // Of the control plane. A slash at the end of `path` is ignored.

@@ -65,7 +65,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerOptions& optio
 
   auto parts = std::make_unique<Parts>();
   try {
-    parts->state = std::make_shared<ServerState>(options.limits, handler);
+    parts->state = std::make_shared<ServerState>(options, handler);
     for (int i = 0; i < Threads(options); ++i) parts->loops.push_back(std::make_shared<Loop>(parts->state));
     parts->listener = std::make_unique<Listener>(parts->loops, tls);
     const boost::asio::ip::address address = boost::asio::ip::make_address(options.address);

@@ -16,10 +16,13 @@ namespace runlet::http {
 // Lives as long as the last connection or the last unanswered request. Thread-safe.
 class ServerState {
  public:
-  ServerState(const ServerLimits& server_limits, RequestHandler* request_handler)
-      : limits(server_limits), handler(request_handler) {}
+  ServerState(const ServerOptions& options, RequestHandler* request_handler)
+      : limits(options.limits),
+        hashes_dropped(std::holds_alternative<SigV4>(options.authentication)),
+        handler(request_handler) {}
 
   const ServerLimits limits;
+  const bool hashes_dropped;      // a signature may cover a body that is too large to keep
   RequestHandler* const handler;  // gone when the server's threads are
   const Clock& clock = SystemClock();
   const ForkGuard fork_guard;

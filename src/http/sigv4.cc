@@ -1,5 +1,6 @@
 #include "http/sigv4.h"
 
+#include <absl/strings/escaping.h>
 #include <absl/strings/match.h>
 #include <absl/time/time.h>
 #include <fmt/format.h>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "http/canonical_request.h"
+#include "http/sha256.h"
 
 namespace runlet::http {
 namespace {
@@ -59,23 +61,10 @@ SignatureFault Mismatch() {
 }
 
 std::string Hex(const Digest& digest) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  text.reserve(2 * digest.size());
-  for (const unsigned char byte : digest) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
+  return absl::BytesToHexString({reinterpret_cast<const char*>(digest.data()), digest.size()});
 }
 
 const unsigned char* Bytes(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
-
-std::string Sha256(std::string_view text) {
-  Digest digest;
-  SHA256(Bytes(text), text.size(), digest.data());
-  return Hex(digest);
-}
 
 Digest Hmac(std::span<const unsigned char> key, std::string_view text) {
   Digest digest;
@@ -259,6 +248,14 @@ Digest SigningKey(const AccessKey& key, const Scope& scope) {
   return digest;
 }
 
+// Of what was sent; of a body that never came, what is said of it: such a request is told so, and led no further.
+std::optional<std::string> PayloadHash(const Request& request, const Claim& claim) {
+  if (claim.payload_hash == kUnsignedPayload) return std::string(kUnsignedPayload);
+  if (request.oversized_bytes == 0) return Sha256Hex(request.body);
+  if (!request.oversized_sha256.empty()) return std::string(request.oversized_sha256);
+  return claim.payload_hash;
+}
+
 }  // namespace
 
 std::variant<const AccessKey*, SignatureFault> VerifySignature(const Request& request, const SigV4& options) {
@@ -279,16 +276,18 @@ std::variant<const AccessKey*, SignatureFault> VerifySignature(const Request& re
   const std::vector<std::string_view> names = Split(claim.signed_headers, ';');
   if (auto fault = CheckSignedHeaders(request, names)) return *std::move(fault);
 
-  const std::string payload_hash =
-      claim.payload_hash.value_or("") == kUnsignedPayload ? std::string(kUnsignedPayload) : Sha256(request.body);
-  if (claim.payload_hash && *claim.payload_hash != payload_hash) {
+  const std::optional<std::string> payload_hash = PayloadHash(request, claim);
+  if (!payload_hash) {
+    return Invalid("The body of the request is too large to be read: without X-Amz-Content-Sha256 nothing tells whose");
+  }
+  if (claim.payload_hash && *claim.payload_hash != *payload_hash) {
     return Invalid("The body of the request does not have the hash that X-Amz-Content-Sha256 says");
   }
   const std::optional<std::string> headers = CanonicalHeaders(request.headers, names);
   if (!headers) return Invalid("A header that was signed is missing from the request");
   const std::string canonical = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", request.method, CanonicalPath(request.path()),
-                                            CanonicalQuery(*parameters), *headers, claim.signed_headers, payload_hash);
-  const std::string to_sign = fmt::format("{}\n{}\n{}\n{}", kAlgorithm, claim.date, scope->text, Sha256(canonical));
+                                            CanonicalQuery(*parameters), *headers, claim.signed_headers, *payload_hash);
+  const std::string to_sign = fmt::format("{}\n{}\n{}\n{}", kAlgorithm, claim.date, scope->text, Sha256Hex(canonical));
   const std::string expected = Hex(Hmac(SigningKey(*key, *scope), to_sign));
   if (claim.signature.size() != kSignatureSize ||
       CRYPTO_memcmp(claim.signature.data(), expected.data(), kSignatureSize) != 0) {
@@ -300,6 +299,10 @@ std::variant<const AccessKey*, SignatureFault> VerifySignature(const Request& re
 bool MayCall(const AccessKey& key, std::string_view function) {
   return std::any_of(key.functions.begin(), key.functions.end(),
                      [&](const std::string& allowed) { return allowed == "*" || allowed == function; });
+}
+
+bool MayChange(const AccessKey& key) {
+  return std::find(key.functions.begin(), key.functions.end(), "*") != key.functions.end();
 }
 
 }  // namespace runlet::http

@@ -24,12 +24,15 @@ struct SignatureFault {
 // every other x-amz- header, so that nothing that steers a call can be added on the way. The body must have the hash
 // that was signed, unless that is UNSIGNED-PAYLOAD. A security token is signed like any other value, and not looked at.
 //
-// A request whose body was dropped, because it was oversized, cannot be verified: answer it before. Nothing secret is
-// compared in a time that depends on it, and no fault tells what signature would have been right.
+// Of an oversized body the hash is taken that was told with it; where none was, because it never came, the one that the
+// client claims in X-Amz-Content-Sha256, so that it may be told what is wrong. Nothing secret is compared in a time
+// that depends on it, and no fault tells what signature would have been right.
 std::variant<const AccessKey*, SignatureFault> VerifySignature(const Request& request, const SigV4& options);
 
 // Whether the owner of `key` may call the function, whatever its qualifier.
 bool MayCall(const AccessKey& key, std::string_view function);
+// Whether he may change functions and their settings: any.
+bool MayChange(const AccessKey& key);
 
 }  // namespace runlet::http
 

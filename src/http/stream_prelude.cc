@@ -1,9 +1,13 @@
 #include "http/stream_prelude.h"
 
-#include "http/json_fields.h"
 #include "http/payload_check.h"
 
 namespace runlet::http {
+
+std::optional<int> FinalStatus(const Json& status) {
+  if (!status.is_number_integer() || status < 200 || status > 599) return std::nullopt;
+  return status.get<int>();
+}
 
 std::string PreludeText(const StreamHead& head) {
   Json json;
@@ -19,8 +23,10 @@ std::optional<StreamHead> ParsePrelude(std::string_view text) {
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) return std::nullopt;
   StreamHead head;
-  if (const auto status = json.find("statusCode"); status != json.end() && status->is_number_integer()) {
-    head.status_code = status->get<int>();
+  if (const auto status = json.find("statusCode"); status != json.end()) {
+    const std::optional<int> code = FinalStatus(*status);
+    if (!code.has_value()) return std::nullopt;
+    head.status_code = *code;
   }
   if (const auto headers = json.find("headers"); headers != json.end() && headers->is_object()) {
     for (auto header = headers->begin(); header != headers->end(); ++header) {

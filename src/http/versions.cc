@@ -77,8 +77,10 @@ ServiceError FromAliasStatus(const OperationCall& call, const std::string& funct
   switch (status.code()) {
     case absl::StatusCode::kAlreadyExists:
       return Conflict("Alias already exists: " + FunctionArn(account, function, alias.name));
-    case absl::StatusCode::kNotFound:
-      return NotFound("Function not found: " + FunctionArn(account, function, alias.version));
+    case absl::StatusCode::kNotFound: {
+      const bool leads_nowhere = !call.engine.Describe(Target{function, alias.version}.name()).ok();
+      return FunctionNotFound(account, {function, leads_nowhere ? alias.version : alias.additional_version});
+    }
     default: return InvalidParameter(std::string(status.message()));
   }
 }
@@ -126,7 +128,7 @@ Outcome ListVersionsByFunction(const OperationCall& call) {
     const absl::StatusOr<FunctionDescription> description = call.engine.Describe(target.name());
     if (!description.ok()) continue;
     // In order of publication, $LATEST first.
-    const std::string key = version == kLatest ? std::string() : fmt::format("{:0>20}", version);
+    const std::string key = fmt::format("{:0>20}", version == kLatest ? "0" : version);
     items.emplace_back(key, FunctionConfiguration(call, target, *description, false));
   }
   return Page(call, "Versions", std::move(items));

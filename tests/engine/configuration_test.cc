@@ -36,6 +36,15 @@ TEST_CASE("a changed timeout holds from the next call on, and for the next versi
   CHECK(engine.Config("work:2")->timeout == absl::Seconds(1));
 }
 
+TEST_CASE("a description has as many characters, however many bytes they take") {
+  Simulation sim;
+  REQUIRE(sim.engine().Register("work", SleepTwoSeconds).ok());
+  std::string accents;
+  for (int i = 0; i < 256; ++i) accents += "\u00e9";
+  CHECK(sim.engine().UpdateConfiguration("work", {.description = accents}).ok());
+  CHECK(absl::IsInvalidArgument(sim.engine().UpdateConfiguration("work", {.description = accents + "x"})));
+}
+
 TEST_CASE("a change that is out of range changes nothing and says why") {
   Simulation sim;
   Engine& engine = sim.engine();
@@ -43,7 +52,7 @@ TEST_CASE("a change that is out of range changes nothing and says why") {
   CHECK(engine.UpdateConfiguration("work", {.timeout = absl::Hours(1)}) ==
         absl::InvalidArgumentError("function \"work\": timeout is 1h, outside its range of 1ms to 15m"));
   CHECK(engine.UpdateConfiguration("work", {.description = std::string(257, 'x')}) ==
-        absl::InvalidArgumentError("function \"work\": description has 257 bytes: the limit is 256"));
+        absl::InvalidArgumentError("function \"work\": description has 257 characters: the limit is 256"));
   CHECK(engine.UpdateConfiguration("work", {.memory_size = 127}).code() == absl::StatusCode::kInvalidArgument);
   CHECK(absl::IsNotFound(engine.UpdateConfiguration("other", {})));
   CHECK(engine.Describe("work")->config.timeout == absl::Seconds(3));

@@ -9,6 +9,8 @@
 namespace runlet::http {
 namespace {
 
+std::string Tag(int key, int value) { return fmt::format(R"({{"Tags":{{"{}":"{}"}}}})", Accents(key), Accents(value)); }
+
 TEST_CASE("the account, loop detection and tags") {
   ServiceFixture api;
   Register(api, {"f", "g"});
@@ -57,7 +59,13 @@ TEST_CASE("the account, loop detection and tags") {
              "InvalidRequestContentException"},
             {"POST", tags, many, 400, User("Number of tags exceeds resource tag limit."), kInvalid},
             {"POST", tags, R"({"Tags":{"":"x"}})", 400,
-             User("A tag has a key of 0 and a value of 1 bytes: the limits are 128 and 256"), kInvalid},
+             User("A tag has a key of 0 and a value of 1 characters: the limits are 128 and 256"), kInvalid},
+            {"POST", tags, Tag(128, 256), 204, ""},
+            {"POST", tags, Tag(129, 256), 400,
+             User("A tag has a key of 129 and a value of 256 characters: the limits are 128 and 256"), kInvalid},
+            {"POST", tags, Tag(128, 257), 400,
+             User("A tag has a key of 128 and a value of 257 characters: the limits are 128 and 256"), kInvalid},
+            {"DELETE", tags + "?tagKeys=" + Accents(128), "", 204, ""},
             {"DELETE", tags, "", 400, Constraint("null", "tagKeys", "not be null"), kValidation},
             {"DELETE", tags + "?tagKeys=team&tagKeys=nothing", "", 204, ""},
             {"GET", tags, "", 200, R"({"Tags":{"stage":"test"}})"},

@@ -3,7 +3,9 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "http/json_fields.h"
 #include "tests/http/control_plane_rows.h"
 
 namespace runlet::http {
@@ -147,6 +149,10 @@ TEST_CASE("versions and aliases") {
           {"POST", aliases, R"({"Name":"other"})", 400, Constraint("null", "functionVersion", "not be null"),
            kValidation},
           {"POST", aliases, R"({"Name":"other","FunctionVersion":"99"})", 404, NoFunction("f:99"), kNotFound},
+          {"POST", aliases,
+           R"({"Name":"other","FunctionVersion":"1","RoutingConfig":{"AdditionalVersionWeights":{"9":0.5}}})", 404,
+           NoFunction("f:9"), kNotFound},
+          {"PUT", aliases + "/live", weights(R"({"9":0.5})"), 404, NoFunction("f:9"), kNotFound},
           {"POST", aliases, R"({"Name":"other","FunctionVersion":"$LATEST"})", 201, view("other", "$LATEST", "")},
           {"POST", kFunctions + "/nobody/aliases", R"({"Name":"live","FunctionVersion":"1"})", 404,
            NoFunction("nobody"), kNotFound},
@@ -194,6 +200,34 @@ TEST_CASE("versions and aliases") {
           {"GET", kFunctions + "/f?Qualifier=2", "", 404, NoFunction("f:2"), kNotFound},
           {"DELETE", kFunctions + "/nobody/aliases/live", "", 404, NoFunction("nobody"), kNotFound},
       });
+}
+
+// One page after the other.
+std::vector<std::string> VersionsInPagesOf(ServiceFixture& api, int size) {
+  std::vector<std::string> versions;
+  std::string marker;
+  for (int page = 0; page < 10; ++page) {
+    const Json json =
+        Json::parse(api.Ask("GET", fmt::format("{}/f/versions?MaxItems={}{}", kFunctions, size, marker)).body);
+    for (const Json& each : json["Versions"]) versions.push_back(each["Version"].get<std::string>());
+    if (!json.contains("NextMarker")) break;
+    CHECK(json["NextMarker"] != "");
+    marker = "&Marker=" + json["NextMarker"].get<std::string>();
+  }
+  return versions;
+}
+
+TEST_CASE("pages of any size tell all versions, $LATEST first") {
+  ServiceFixture api;
+  Register(api, {"f"});
+  for (int i = 1; i <= 3; ++i) {
+    REQUIRE(api.engine().UpdateConfiguration("f", {.memory_size = 128 + i}).ok());
+    REQUIRE(api.engine().PublishVersion("f").ok());
+  }
+  for (int size = 1; size <= 5; ++size) {
+    INFO(size);
+    CHECK(VersionsInPagesOf(api, size) == std::vector<std::string>{"$LATEST", "1", "2", "3"});
+  }
 }
 
 TEST_CASE("what there is not") {

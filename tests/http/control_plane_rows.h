@@ -104,6 +104,13 @@ inline constexpr std::string_view kFunctionsOnly =
     "specify either a function name or an unqualified function ARN.";
 inline constexpr std::string_view kNoResource = "The resource you requested does not exist.";
 
+// Each a character, and two bytes.
+inline std::string Accents(int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) text += "\u00e9";
+  return text;
+}
+
 inline void Register(ServiceFixture& api, std::initializer_list<const char*> names) {
   for (const char* name : names) {
     REQUIRE(api.engine().Register(name, [](std::string_view event) { return event; }).ok());

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "http/stream_prelude.h"
 #include "runlet/http/stream_head.h"
 #include "tests/http/service_fixture.h"
 
@@ -72,6 +73,30 @@ TEST_CASE("a result with a statusCode is a response") {
   CHECK(response.body == "hi");
   CHECK(ReadUrlResult(R"({"statusCode":"teapot"})").status == 502);
   CHECK(ReadUrlResult(R"({"statusCode":204})").body.empty());
+}
+
+TEST_CASE("a statusCode that no response ends with is 502, streamed or not") {
+  for (const char* code : {"4294967496", "-4294967096", "18446744073709551615", "199", "100", "42", "0", "-1", "600",
+                           "1000", "200.5", "\"200\"", "null", "[200]"}) {
+    INFO(code);
+    const std::string json = std::string(R"({"statusCode":)") + code + R"(,"body":"x"})";
+    CHECK(ReadUrlResult(json).status == 502);
+    CHECK(ReadUrlResult(json).body == "Internal Server Error");
+    CHECK(!ParsePrelude(json).has_value());
+  }
+  for (const int code : {200, 599}) {
+    const std::string json = R"({"statusCode":)" + std::to_string(code) + "}";
+    CHECK(ReadUrlResult(json).status == code);
+    CHECK(ParsePrelude(json)->status_code == code);
+  }
+  CHECK(ParsePrelude("{}")->status_code == 200);
+}
+
+TEST_CASE("a URL's query is its function's, however it is encoded") {
+  ServiceFixture api;
+  REQUIRE(api.engine().Register("page", [](std::string_view) { return "{}"; }).ok());
+  REQUIRE(api.service.book().AddUrl("page", {.id = "page"}));
+  CHECK(api.Ask("GET", "/lambda-url/page/?x=%zz").status == 200);
 }
 
 TEST_CASE("a URL is found by host and by path") {

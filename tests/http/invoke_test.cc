@@ -194,6 +194,63 @@ TEST_CASE("every refusal has its status, its type and its key") {
   }
 }
 
+TEST_CASE("a query that cannot be decoded is refused, and nothing runs in its place") {
+  ServiceFixture api;
+  RegisterEcho(api);
+  for (const auto& [method, target] :
+       {std::pair<std::string, std::string>{"POST", "/2015-03-31/functions/echo/invocations?Qualifier="},
+        {"POST", "/2021-11-15/functions/echo/response-streaming-invocations?Qualifier="},
+        {"POST", "/2014-11-13/functions/echo/invoke-async?x="},
+        {"GET", "/2015-03-31/functions?Marker="},
+        {"GET", "/2015-03-31/functions/echo?Qualifier="},
+        {"DELETE", "/2017-03-31/tags/echo?tagKeys="}}) {
+    for (const std::string wrong : {"%zz", "%4", "%", "a%"}) {
+      INFO(target << wrong);
+      const Reply reply = api.Ask(method, target + wrong);
+      CHECK(reply.status == 400);
+      CHECK(reply.Find("x-amzn-ErrorType") == "InvalidParameterValueException");
+    }
+  }
+  CHECK(api.engine().Metrics("echo")->invocations == 0);
+  CHECK(api.sim.Ledger().Of(Activity::Kind::kAccepted).empty());
+}
+
+TEST_CASE("a client context is an object, and a request id a UUID") {
+  ServiceFixture api;
+  RegisterEcho(api);
+  for (const char* json : {"5", "[1]", "null", "\"a\"", " 5"}) {
+    INFO(json);
+    const std::string context = absl::Base64Escape(json);
+    const Reply reply = api.Invoke("echo", "1", {{"X-Amz-Client-Context", context}});
+    CHECK(reply.status == 400);
+    CHECK(reply.Find("x-amzn-ErrorType") == "InvalidRequestContentException");
+  }
+  const std::string object = absl::Base64Escape(" \n{}");
+  CHECK(api.Invoke("echo", "1", {{"X-Amz-Client-Context", object}}).status == 200);
+  for (const char* id : {"", "mine", "0e8e1d5c-1111-4222-8333-44445555666", "0e8e1d5c-1111-4222-8333-4444555566667"}) {
+    INFO(id);
+    const Reply reply = api.Invoke("echo", "1", {{"x-amzn-RequestId", id}});
+    CHECK(reply.status == 400);
+    CHECK(reply.Find("x-amzn-ErrorType") == "InvalidRequestContentException");
+    CHECK(reply.body == R"({"Type":"User","message":"The x-amzn-RequestId header is not a valid UUID."})");
+  }
+  CHECK(api.Invoke("echo", "1", {{"X-Amzn-RequestId", "0E8E1D5C-1111-4222-8333-444455556666"}}).status == 200);
+}
+
+TEST_CASE("a result that is no JSON, or no UTF-8, is answered as it is") {
+  ServiceFixture api;
+  for (const std::string_view result :
+       {std::string_view("not JSON"), std::string_view("\"\xff\xfe\""), std::string_view("")}) {
+    if (api.engine().Describe("raw").ok()) REQUIRE(api.engine().Remove("raw").ok());
+    REQUIRE(api.engine().Register("raw", [result](std::string_view) { return result; }).ok());
+    const Reply reply = api.Invoke("raw");
+    CHECK(reply.status == 200);
+    CHECK(reply.body == result);
+    CHECK(reply.Find("Content-Type") == "application/json");
+    CHECK(!reply.Find("X-Amz-Function-Error").has_value());
+  }
+}
+
 TEST_CASE("bodies past the limit are told to the byte") {
   ServiceFixture api;
   RegisterEcho(api);

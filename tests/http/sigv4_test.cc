@@ -230,6 +230,12 @@ TEST_CASE("a key calls the functions it was given, and no others") {
   CHECK(MayCall({.id = "A", .secret = "s", .functions = {"*"}}, "f"));
 }
 
+TEST_CASE("a key for all functions changes them, and no other") {
+  CHECK(MayChange({.id = "A", .secret = "s", .functions = {"f", "*"}}));
+  CHECK_FALSE(MayChange({.id = "A", .secret = "s", .functions = {"f"}}));
+  CHECK_FALSE(MayChange({.id = "A", .secret = "s", .functions = {}}));
+}
+
 TEST_CASE("a query is taken apart and decoded, once") {
   const auto parameters = ParseQuery("a=1+2&&b&c=%3D=%26&=x");
   REQUIRE(parameters.has_value());

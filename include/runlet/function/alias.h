@@ -16,7 +16,7 @@ struct Alias {
   // $LATEST, and both take and return the same types. Empty: there is none.
   std::string additional_version = {};
   double additional_weight = 0;  // 0.0 to 1.0
-  // For people. At most 256 bytes.
+  // For people. At most 256 characters (of UTF-8).
   std::string description = {};
 
   friend bool operator==(const Alias&, const Alias&) = default;

@@ -94,7 +94,7 @@ struct FunctionConfig {
   // Lambda's RecursiveLoop. Calls that wait for each other nest to 16 levels in either case.
   RecursiveLoop recursive_loop = RecursiveLoop::kTerminate;
   EventInvokeConfig event_invoke = {};
-  // For people. At most 256 bytes.
+  // For people. At most 256 characters (of UTF-8).
   std::string description = {};
 };
 

@@ -46,6 +46,9 @@ struct FunctionUrlOptions {
 // A function runs on the engine's threads; where its run_on is kCaller, on the server's own, which spares two
 // hand-offs: for functions that take microseconds, as the thread's other connections wait for them.
 //
+// What a handler returns is answered byte for byte as application/json, as Lambda answers what a runtime of one's own
+// returns: that it is JSON is the handler's to see to. A typed handler's always is.
+//
 // Everything else answers with an error that says why. Function URLs and tags live here and not in the engine: they go
 // with this object. Thread-safe, but Stop() and the destructor.
 class LambdaApi {

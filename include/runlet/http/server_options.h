@@ -12,11 +12,15 @@
 
 namespace runlet::http {
 
-// One pair of AWS credentials, made up by the host, and what its owner may call. Value.
+// One pair of AWS credentials, made up by the host, and what its owner may do. Value.
+//
+// With "*": everything. With names: call these functions, also by their URLs, and read their settings, the account's
+// and the lists; change nothing (AccessDeniedException), so that no owner of a key can delete a function, open it to
+// everyone by a URL, or have another called by it.
 struct AccessKey {
   std::string id = {};      // "AKIDEXAMPLE": 1 to 128 letters, digits and underscores
   std::string secret = {};  // not empty
-  // Names of functions, without qualifiers; "*" stands for all. Empty: none.
+  // Names of functions, without qualifiers; "*" stands for all, and for the right to change them. Empty: none.
   std::vector<std::string> functions = {};
 };
 

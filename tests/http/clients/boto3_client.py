@@ -389,6 +389,9 @@ class Versions(Case):
         LAMBDA.get_waiter("published_version_active").wait(FunctionName=name, Qualifier="2")
         pages = LAMBDA.get_paginator("list_versions_by_function").paginate(FunctionName=name)
         self.assertEqual([each["Version"] for page in pages for each in page["Versions"]], ["$LATEST", "1", "2"])
+        pages = LAMBDA.get_paginator("list_versions_by_function").paginate(FunctionName=name,
+                                                                           PaginationConfig={"PageSize": 1})
+        self.assertEqual([each["Version"] for page in pages for each in page["Versions"]], ["$LATEST", "1", "2"])
 
         create, get, update = LAMBDA.create_alias, LAMBDA.get_alias, LAMBDA.update_alias
         alias = create(FunctionName=name, Name="live", FunctionVersion="1", Description="in use")
@@ -486,6 +489,8 @@ class Signatures(Case):
         self.fails("AccessDeniedException", other.get_function, FunctionName=ARN + "fail")
         self.fails("AccessDeniedException", other.put_function_event_invoke_config, FunctionName="echo",
                    DestinationConfig={"OnFailure": {"Destination": ARN + "fail"}})
+        self.fails("AccessDeniedException", other.create_function_url_config, FunctionName="echo", AuthType="NONE")
+        self.fails("AccessDeniedException", other.delete_function, FunctionName="echo")
 
     def test_others_are_turned_away(self):
         self.fails("InvalidSignatureException", self.client("test", "wrong").invoke, FunctionName="echo")

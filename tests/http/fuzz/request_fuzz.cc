@@ -1,4 +1,5 @@
-// Any bytes a client may send. However they are cut, the same requests come of them, and Lambda's API answers each.
+// Any bytes a client may send. However they are cut, the same requests come of them, and Lambda's API answers each;
+// where requests must be signed, with a refusal.
 #include <runlet/testing/simulation.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "http/function_url.h"
 #include "http/lambda_service.h"
 #include "http/request_reader.h"
 #include "tests/http/recorded_exchange.h"
@@ -29,10 +31,40 @@ void Check(bool right) {
   if (!right) std::abort();
 }
 
+// The API over a function `f`, and whom it believes.
+class Api {
+ public:
+  template <typename F>
+  Api(const Authentication& authentication, F handler)
+      : simulation_(), service_(simulation_.engine(), authentication, false, 1) {
+    Check(simulation_.engine().Register("f", handler).ok());
+    Check(service_.book().AddUrl("f", {.id = "abc", .signed_only = true}));
+  }
+
+  // The status of the answer.
+  int Ask(const Request& request) {
+    RecordedExchange exchange(request);
+    exchange.HandTo(service_);
+    Check(simulation_.engine().WaitIdle(absl::Hours(24)).ok());
+    exchange.WaitEnded();
+    Check(exchange.status() >= 200 && exchange.status() <= 599 && !exchange.dropped());
+    return exchange.status();
+  }
+
+ private:
+  testing::Simulation simulation_;
+  LambdaService service_;
+};
+
+struct Apis {
+  Api open{kNoAuthentication, [](std::string_view event) { return std::string(event); }};
+  Api guarded{SigV4{.keys = {{"AKIDEXAMPLE", "secret", {"*"}}}}, [](std::string_view) { std::abort(); }};
+};
+
 // What came of it: each request's parts, each refusal's status.
-std::vector<std::string> Read(std::string_view sent, std::size_t piece, LambdaService* service, Engine* engine) {
+std::vector<std::string> Read(std::string_view sent, std::size_t piece, Apis* apis) {
   static const ServerLimits limits = Limits();
-  RequestReader reader(limits);
+  RequestReader reader(limits, true);
   std::vector<std::string> seen;
   while (!sent.empty()) {
     const std::span<char> room = reader.Room();
@@ -58,13 +90,11 @@ std::vector<std::string> Read(std::string_view sent, std::size_t piece, LambdaSe
             text.append("|").append(header.name).append(":").append(header.value);
           }
           seen.push_back(std::move(text));
-          if (service != nullptr) {
+          if (apis != nullptr) {
             request.peer = "127.0.0.1:1";
-            RecordedExchange exchange(request);
-            exchange.HandTo(*service);
-            Check(engine->WaitIdle(absl::Hours(24)).ok());
-            exchange.WaitEnded();
-            Check(exchange.status() >= 200 && exchange.status() <= 599 && !exchange.dropped());
+            apis->open.Ask(request);
+            const int status = apis->guarded.Ask(request);
+            Check(status == 403 || (status == 404 && FindFunctionUrl(request).has_value()));
           }
           if (!reader.keeps_alive()) return seen;
           reader.Next();
@@ -83,11 +113,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace runlet;        // NOLINT
   using namespace runlet::http;  // NOLINT
   const std::string_view sent(reinterpret_cast<const char*>(data), size);
-  testing::Simulation simulation;
-  Check(simulation.engine().Register("f", [](std::string_view event) { return std::string(event); }).ok());
-  LambdaService service(simulation.engine(), kNoAuthentication, false, 1);
-  const std::vector<std::string> whole = Read(sent, size + 1, &service, &simulation.engine());
-  std::vector<std::string> cut = Read(sent, 1 + size % 7, nullptr, nullptr);
+  Apis apis;
+  const std::vector<std::string> whole = Read(sent, size + 1, &apis);
+  std::vector<std::string> cut = Read(sent, 1 + size % 7, nullptr);
   // A refusal may need to see more of the text when it comes in pieces, but never makes a request of it.
   Check(cut.size() <= whole.size());
   Check(std::equal(cut.begin(), cut.end(), whole.begin(), [](const std::string& a, const std::string& b) {
