@@ -104,8 +104,9 @@ class Queue : public EventQueue {
   virtual std::vector<Damage> damages() const = 0;
 };
 
-// Opens or makes the file at `path`, and takes it for this process. Next to it stand `path`-wal and `path`-shm, which
-// belong to it, and `path`-lock, by which the owner is known. Not for network file systems, which are refused.
+// Opens or makes the file at `path`, and takes it for this process, whichever of its names it was opened by. Next to it
+// stand `path`-wal and `path`-shm, which belong to it, and `path`-lock, a note by which the owner is known. Not for
+// network file systems, which are refused.
 //
 // What was running when the last owner died is suspected: such events run one at a time, each marked before it runs.
 // Only the marked one is charged when the process dies again, and after three such deaths it is run no more: it ends as
