@@ -26,11 +26,21 @@ std::string Name(long pid) {
   return pid > 0 ? fmt::format("process {}", pid) : "another process";
 }
 
-// What the owner has written into its note.
-long PidIn(int note) {
-  char text[32] = {};
-  return pread(note, text, sizeof text - 1, 0) > 0 ? std::strtol(text, nullptr, 10) : 0;
+// A note has two lines of one length: the owner's process id, and the number of the last life that ended well. They are
+// written over, never anew, so that a full disk takes them.
+constexpr int kLine = 21;
+
+void WriteLine(int note, int line, std::uint64_t number) {
+  const std::string text = fmt::format("{:<{}}\n", number, kLine - 1);
+  // On a full disk, where it is the first, the owner stays unnamed.
+  [[maybe_unused]] const ssize_t written = pwrite(note, text.data(), text.size(), off_t{line} * kLine);
 }
+std::uint64_t ReadLine(int note, int line) {
+  char text[kLine + 1] = {};
+  return pread(note, text, kLine, off_t{line} * kLine) > 0 ? std::strtoull(text, nullptr, 10) : 0;
+}
+
+long PidIn(int note) { return static_cast<long>(ReadLine(note, 0)); }
 
 // The lock goes with the file description, so a second descriptor of this process does not share it.
 bool TryLock(int fd, int how) {
@@ -210,11 +220,14 @@ absl::StatusOr<OwnerLock> OwnerLock::Take(const std::string& file) {
   if (absl::Status locked = lock.LockNote(file); !locked.ok()) return locked;
   if (absl::Status locked = lock.LockFile(file); !locked.ok()) return locked;
   GiveLikeFile(lock.note_, file);
-  const std::string pid = fmt::format("{}\n", getpid());
-  // On a full disk the owner stays unnamed.
-  if (ftruncate(lock.note_, 0) != 0 || pwrite(lock.note_, pid.data(), pid.size(), 0) < 0) return lock;
+  const std::uint64_t ended = lock.NotedEnd();
+  WriteLine(lock.note_, 0, static_cast<std::uint64_t>(getpid()));
+  lock.NoteEnd(ended);
   return lock;
 }
+
+void OwnerLock::NoteEnd(std::uint64_t number) const { WriteLine(note_, 1, number); }
+std::uint64_t OwnerLock::NotedEnd() const { return ReadLine(note_, 1); }
 
 std::string OwnerLock::OwnerOf(const std::string& file) {
   OwnerLock looks;

@@ -5,6 +5,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -23,6 +24,12 @@ class OwnerLock {
   // Who has it now, for people: "process 1234"; empty when nobody does.
   static std::string OwnerOf(const std::string& file);
   static std::string NoteOf(const std::string& file) { return file + "-lock"; }
+
+  // Notes that the owner's life `number` has ended, and not by the death of its process. That needs no room on the
+  // disk.
+  void NoteEnd(std::uint64_t number) const;
+  // The number that was noted last, by whichever owner; 0 for none.
+  std::uint64_t NotedEnd() const;
 
   OwnerLock(OwnerLock&& other) noexcept
       : file_(std::exchange(other.file_, -1)), note_(std::exchange(other.note_, -1)) {}

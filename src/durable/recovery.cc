@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "durable/store.h"
+#include "runlet/base/random.h"
 
 namespace runlet::durable {
 namespace {
@@ -64,12 +65,24 @@ absl::Status Store::Recover(Tables& tables) {
   });
   if (!functions.ok()) return functions;
   if (absl::Status numbers = ReadNumbers(tables); !numbers.ok()) return numbers;
-  if (absl::Status suspected = tables.SuspectRuns(); !suspected.ok()) return suspected;
+  if (absl::Status recovered = RecoverRuns(tables); !recovered.ok()) return recovered;
   const absl::StatusOr<std::vector<Suspect>> suspects = tables.Suspects();
   if (!suspects.ok()) return suspects.status();
   MutexLock lock(&mu_);
   for (const Suspect& suspect : *suspects) suspects_.emplace(suspect.seq, suspect.deaths);
   return tables.SetMeta("clean", 0);
+}
+
+absl::Status Store::RecoverRuns(Tables& tables) {
+  const absl::StatusOr<std::int64_t> last = tables.Meta("life");
+  if (!last.ok()) return last.status();
+  // What its engine gave up, where the disk did not take that, was not running when a process died.
+  if (*last != 0 && file_.lock->NotedEnd() == static_cast<std::uint64_t>(*last)) {
+    if (absl::Status gone = tables.DeleteRuns(); !gone.ok()) return gone;
+  }
+  if (absl::Status suspected = tables.SuspectRuns(); !suspected.ok()) return suspected;
+  life_ = Random(RandomSeed()).Next() >> 1 | 1;
+  return tables.SetMeta("life", static_cast<std::int64_t>(life_));
 }
 
 absl::Status Store::ReadNumbers(Tables& tables) {
@@ -245,7 +258,9 @@ Store::~Store() {
     static_cast<void>(new File(std::move(file_)));
     return;
   }
-  if (!broken_ && !committer_.failed()) Close();
+  if (broken_) return;
+  if (!committer_.failed()) Close();
+  file_.lock->NoteEnd(life_);
 }
 
 void Store::Close() {

@@ -157,6 +157,7 @@ class Store {
   Store(File file, const Options& options);
   absl::Status Recover(Tables& tables);
   absl::Status ReadNumbers(Tables& tables);
+  absl::Status RecoverRuns(Tables& tables);
   void Close();
 
   News TakeNews() RUNLET_REQUIRES(mu_) { return std::exchange(news_, {}); }
@@ -216,7 +217,8 @@ class Store {
   const Options options_;
   const ForkGuard fork_guard_;
   File file_;
-  bool broken_ = false;  // could not be recovered
+  bool broken_ = false;     // could not be recovered
+  std::uint64_t life_ = 0;  // whose claims are in the file, once it is recovered; random
   LeadersNotes notes_;
   Committer committer_;
   Collector collector_{*this};

@@ -11,6 +11,7 @@
 #include "tests/durable/books.h"
 #include "tests/durable/fault_memory.h"
 #include "tests/durable/fault_vfs.h"
+#include "tests/durable/host.h"
 #include "tests/durable/memory_folder.h"
 #include "tests/durable/program.h"
 #include "tests/durable/share.h"
@@ -128,6 +129,32 @@ TEST_CASE("every allocation of SQLite fails in turn") {
       Durability::kProcess, times, [&](std::uint64_t n) { memory.FailNth(n, times); }, [&] { return memory.struck(); },
       [&] { memory.Heal(); });
   CHECK(sweep.Run(7 * kShare) > 50 / kShare);
+}
+
+TEST_CASE("a clean end is no death, however full the disk is or whatever its syncs answer") {
+  const auto [operation, fault] =
+      GENERATE(std::pair(Operation::kWrite, Fault::kFull), std::pair(Operation::kSync, Fault::kIoError));
+  const MemoryFolder folder;
+  const std::string path = folder.File("clean.db");
+  FaultVfs vfs;
+  int ran = 0;
+  for (int lives = 0; lives < 6; ++lives) {
+    vfs.Heal();
+    Host host(path);
+    const auto work = [&, operation = operation, fault = fault](std::string_view) {
+      ++ran;
+      if (lives == 5) return;
+      vfs.FailNth(operation, 1, fault, FaultVfs::kForEver);
+      CHECK(!host.engine().Post("f", "more", {.delay = absl::Hours(1)}).ok());
+    };
+    REQUIRE(host.engine().Register("f", work).ok());
+    if (lives == 0) REQUIRE(host.engine().Post("f", "1").ok());
+    host.sim().AdvanceBy(absl::Seconds(10));
+    if (lives < 5) continue;
+    CHECK(host.stats().dead == 0);
+    CHECK(host.sim().DeadLetters().empty());
+  }
+  CHECK(ran == 6);
 }
 
 // Suspects are told of anew while others could run; on a disk that takes nothing that was a loop without a pause.

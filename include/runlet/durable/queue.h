@@ -76,8 +76,8 @@ struct Options {
 // What is not stored. Records on their way to a destination are in memory: of an event that has ended, the record is
 // lost when the process dies before its destination has taken it. Letters to a DeadLetterQueue are not: they are
 // offered again to the one that is registered next time. And while the disk is full, events end, and observers and
-// destinations are told, before that can be stored: when the process dies meanwhile, such an event was told as ended
-// and runs again.
+// destinations are told, before that can be stored: when the process dies or closes the queue meanwhile, such an
+// event was told as ended and runs again.
 //
 // Thread-safe. A forked child is refused everything.
 class Queue : public EventQueue {
