@@ -28,7 +28,8 @@ namespace runlet::durable {
 // A row that is not what was written. It stays in the file as it is, and its event does not run.
 //
 // Where a page of the file cannot be read, its events and all behind them wait: one Damage says about how many, and
-// behind which row. What can be read is rescued into a new file while nobody has the old one open, and runs from there:
+// behind which row. The same goes for dead letters: those before are listed, and none is purged with those behind. What
+// can be read is rescued into a new file while nobody has the old one open, and runs from there:
 //
 //   (sqlite3 orders.db .dump | sed 's/^ROLLBACK.*/COMMIT;/'
 //    echo "PRAGMA application_id=0x726e6c74; PRAGMA user_version=1;
@@ -114,7 +115,7 @@ class Queue : public EventQueue {
 //
 //   FailedPrecondition  the file is open, here or in another process, which the message names; or it was written by a
 //                       newer version of runlet; or it lies on a network file system
-//   DataLoss            it is damaged so that it cannot be used; the message says how
+//   DataLoss            it is damaged so that it cannot be used; the message says how it is rescued
 //   InvalidArgument     it is no file of runlet's, or an option is out of its range
 //   PermissionDenied, NotFound, ResourceExhausted (disk full), Unavailable   what the system says of the path
 absl::StatusOr<std::shared_ptr<Queue>> Open(const std::string& path, const Options& options = {});
