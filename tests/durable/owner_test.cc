@@ -172,6 +172,12 @@ TEST_CASE("a file of a newer version, of somebody else, or of nothing at all is 
   Sql(foreign, "PRAGMA application_id=77; CREATE TABLE theirs(x)");
   CHECK(MessageOf(foreign, absl::StatusCode::kInvalidArgument).find("something else") != std::string::npos);
 
+  Sql(path, "PRAGMA user_version=0");
+  CHECK(MessageOf(path, absl::StatusCode::kInvalidArgument).find("schema version 0, which no") != std::string::npos);
+  Sql(path, "PRAGMA application_id=0");
+  CHECK(MessageOf(path, absl::StatusCode::kInvalidArgument).find("not a queue's marks") != std::string::npos);
+  Sql(path, "PRAGMA user_version=2; PRAGMA application_id=0x726e6c74");
+
   const std::string text = FreshFile("text");
   std::ofstream(text) << std::string(5000, 'x');
   CHECK(MessageOf(text, absl::StatusCode::kInvalidArgument).find("not a database") != std::string::npos);
