@@ -229,6 +229,12 @@ absl::StatusOr<OwnerLock> OwnerLock::Take(const std::string& file) {
 void OwnerLock::NoteEnd(std::uint64_t number) const { WriteLine(note_, 1, number); }
 std::uint64_t OwnerLock::NotedEnd() const { return ReadLine(note_, 1); }
 
+std::uint64_t OwnerLock::NotedEnd(const std::string& file) {
+  OwnerLock looks;
+  looks.note_ = open(NoteOf(file).c_str(), O_RDONLY | O_CLOEXEC);
+  return looks.NotedEnd();
+}
+
 std::string OwnerLock::OwnerOf(const std::string& file) {
   OwnerLock looks;
   looks.note_ = open(NoteOf(file).c_str(), O_RDONLY | O_CLOEXEC);

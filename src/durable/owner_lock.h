@@ -30,6 +30,8 @@ class OwnerLock {
   void NoteEnd(std::uint64_t number) const;
   // The number that was noted last, by whichever owner; 0 for none.
   std::uint64_t NotedEnd() const;
+  // ... beside a file that need not be locked.
+  static std::uint64_t NotedEnd(const std::string& file);
 
   OwnerLock(OwnerLock&& other) noexcept
       : file_(std::exchange(other.file_, -1)), note_(std::exchange(other.note_, -1)) {}
