@@ -93,12 +93,12 @@ class FaultySweep {
   Mutex mu_;
 };
 
-int SweepDisk(Operation operation, Fault fault, std::uint64_t times, Durability durability) {
+int SweepDisk(Operation operation, Fault fault, std::uint64_t times, Durability durability, std::uint64_t step = 1) {
   FaultVfs vfs;
   FaultySweep sweep(
       durability, times, [&](std::uint64_t n) { vfs.FailNth(operation, n, fault, times); },
       [&] { return vfs.struck(); }, [&] { vfs.Heal(); });
-  return sweep.Run(times == 1 ? kShare : 3 * kShare);
+  return sweep.Run(step * (times == 1 ? kShare : 3 * kShare));
 }
 
 TEST_CASE("every write of a program fails in turn") {
@@ -106,16 +106,22 @@ TEST_CASE("every write of a program fails in turn") {
   const std::uint64_t times = GENERATE(std::uint64_t{1}, FaultVfs::kForEver);
   // About 140 writes, fewer where more goes into one commit.
   CHECK(SweepDisk(Operation::kWrite, fault, times, Durability::kProcess) > 20 / kShare);
+  // The same writes, with syncs between them.
+  CHECK(SweepDisk(Operation::kWrite, fault, times, Durability::kMachine, 5) > 4 / kShare);
 }
 
 TEST_CASE("every sync of a program fails in turn") {
+  const Fault fault = GENERATE(Fault::kIoError, Fault::kFull);
   const std::uint64_t times = GENERATE(std::uint64_t{1}, FaultVfs::kForEver);
-  CHECK(SweepDisk(Operation::kSync, Fault::kIoError, times, Durability::kMachine) > 5 / kShare);
+  CHECK(SweepDisk(Operation::kSync, fault, times, Durability::kMachine) > 5 / kShare);
+  CHECK(SweepDisk(Operation::kSync, fault, times, Durability::kProcess) > 0);
 }
 
 TEST_CASE("every opening, truncation and deletion of a file fails in turn") {
-  const Operation operation = GENERATE(Operation::kOpen, Operation::kTruncate, Operation::kDelete);
-  SweepDisk(operation, Fault::kIoError, 1, Durability::kMachine);
+  const auto [operation, fault] =
+      GENERATE(std::pair(Operation::kOpen, Fault::kIoError), std::pair(Operation::kOpen, Fault::kFull),
+               std::pair(Operation::kTruncate, Fault::kIoError), std::pair(Operation::kDelete, Fault::kIoError));
+  SweepDisk(operation, fault, 1, Durability::kMachine);
 }
 
 TEST_CASE("every read of a program fails in turn") {
