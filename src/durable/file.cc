@@ -18,7 +18,7 @@ namespace {
 constexpr int kSmb2Magic = static_cast<int>(0xFE534D42);
 constexpr int kCifsMagic = static_cast<int>(0xFF534D42);
 
-// Of the folder; the file itself need not be there yet. One file must have one name, for one lock.
+// Of the folder; the file itself need not be there yet. One file must have one name, for one log.
 absl::StatusOr<std::string> CanonicalPath(const std::string& path) {
   if (path.empty() || path.back() == '/') return absl::InvalidArgumentError(fmt::format("\"{}\" names no file", path));
   const std::unique_ptr<char, decltype(&std::free)> whole(realpath(path.c_str(), nullptr), &std::free);

@@ -1,10 +1,12 @@
 // Dead letters: always read from the file.
 #include <absl/time/time.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "durable/store.h"
+#include "event/status_marks.h"
 #include "queue/dead_letters.h"
 
 namespace runlet::durable {
@@ -50,7 +52,7 @@ std::int64_t Store::OrderOf(const RequestId& id) {
     if (letter.ok() && letter->has_value()) order = (*letter)->row.ord;
     return letter.status();
   });
-  committer_.Commit(find).IgnoreError();
+  ReportUnread(committer_.Commit(find));
   if (order.has_value()) return *order;
   std::int64_t last = INT64_MIN;
   MutexLock lock(&mu_);
@@ -64,9 +66,44 @@ void Store::ReportDamaged(std::vector<StoredLetter>* letters) {
   const auto whole = std::stable_partition(letters->begin(), letters->end(),
                                            [](const StoredLetter& letter) { return letter.damage.empty(); });
   for (auto letter = whole; letter != letters->end(); ++letter) {
+    {
+      MutexLock lock(&mu_);
+      if (!damaged_letters_.insert(letter->row.ord).second) continue;
+    }
     Report({"runlet_dead", letter->row.ord, FunctionName(letter->row.function), std::string(letter->damage)});
   }
   letters->erase(whole, letters->end());
+}
+
+void Store::ReportUnread(const absl::Status& read) {
+  // A full disk, or one that cannot sync, is told of by storage().
+  if (read.ok() || committer_.failed() || committer_.in_transaction() || !Reason(read).empty()) return;
+  if (!absl::IsDataLoss(read)) {
+    return Report(
+        {"runlet_dead", 0, {}, fmt::format("the dead letters could not be read: {}", std::string(read.message()))}, 0);
+  }
+  {
+    MutexLock lock(&mu_);
+    if (std::exchange(letters_unreadable_, true)) return;
+  }
+  // Not in a transaction: SQLite would let it write nothing any more.
+  absl::StatusOr<Readable> readable = Readable();
+  {
+    MutexLock lock(&reader_mu_);
+    readable = ReadableLetters(file_.reader.get());
+  }
+  if (!readable.ok()) readable = Readable();  // nothing of them is known
+  std::int64_t left = 0;
+  {
+    MutexLock lock(&mu_);
+    left = std::max<std::int64_t>(1, dead_ - readable->before);
+  }
+  Report(
+      {"runlet_dead",
+       readable->last_before,
+       {},
+       fmt::format("the dead letters behind this row cannot be read, about {}: {}", left, std::string(read.message()))},
+      static_cast<std::uint64_t>(left));
 }
 
 std::vector<StoredLetter> Store::ListDead(const DeadLetterFilter& filter, std::size_t max,
@@ -78,7 +115,7 @@ std::vector<StoredLetter> Store::ListDead(const DeadLetterFilter& filter, std::s
     letters.clear();
     return tables.ReadLetters(query, [&](StoredLetter letter) { letters.push_back(std::move(letter)); });
   });
-  committer_.Commit(read).IgnoreError();
+  ReportUnread(committer_.Commit(read));
   ReportDamaged(&letters);
   return letters;
 }
@@ -91,13 +128,13 @@ std::optional<StoredLetter> Store::GetDead(const RequestId& id) {
     if (letter.ok() && letter->has_value()) letters.push_back(**std::move(letter));
     return letter.status();
   });
-  committer_.Commit(read).IgnoreError();
+  ReportUnread(committer_.Commit(read));
   ReportDamaged(&letters);
   if (letters.empty()) return std::nullopt;
   return std::move(letters.front());
 }
 
-std::vector<StoredLetter> Store::TakeDead(std::span<const RequestId> ids) {
+absl::StatusOr<std::vector<StoredLetter>> Store::TakeDead(std::span<const RequestId> ids) {
   std::vector<StoredLetter> letters;
   AnyChange take(
       [&](Tables& tables) {
@@ -115,7 +152,10 @@ std::vector<StoredLetter> Store::TakeDead(std::span<const RequestId> ids) {
         return absl::OkStatus();
       },
       true);
-  if (!committer_.Commit(take).ok()) return {};
+  if (absl::Status taken = committer_.Commit(take); !taken.ok()) {
+    ReportUnread(taken);
+    return taken;
+  }
   ReportDamaged(&letters);
   MutexLock lock(&mu_);
   dead_ -= static_cast<std::int64_t>(letters.size());
@@ -123,7 +163,7 @@ std::vector<StoredLetter> Store::TakeDead(std::span<const RequestId> ids) {
   return letters;
 }
 
-std::vector<RequestId> Store::PurgeDead(const DeadLetterFilter& filter) {
+absl::StatusOr<std::vector<RequestId>> Store::PurgeDead(const DeadLetterFilter& filter) {
   const LetterQuery query = QueryOf(filter, SIZE_MAX);
   std::vector<std::pair<RequestId, std::int64_t>> purged;
   AnyChange purge(
@@ -138,7 +178,10 @@ std::vector<RequestId> Store::PurgeDead(const DeadLetterFilter& filter) {
         return absl::OkStatus();
       },
       true);
-  if (!committer_.Commit(purge).ok()) return {};
+  if (absl::Status removed = committer_.Commit(purge); !removed.ok()) {
+    ReportUnread(removed);
+    return removed;
+  }
   MutexLock lock(&mu_);
   dead_ -= static_cast<std::int64_t>(purged.size());
   std::vector<RequestId> ids;

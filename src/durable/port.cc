@@ -342,12 +342,13 @@ absl::Status Port::Redrive(const RequestId& id, EventRef fresh, Instant now) {
 
 std::vector<DeadLetter> Port::TakeDead(std::span<const RequestId> ids) {
   if (store_->forked()) return {};
-  return LettersOf(store_->TakeDead(ids));
+  absl::StatusOr<std::vector<StoredLetter>> taken = store_->TakeDead(ids);
+  return taken.ok() ? LettersOf(*std::move(taken)) : std::vector<DeadLetter>();
 }
 
 std::vector<RequestId> Port::PurgeDead(const DeadLetterFilter& filter) {
   if (store_->forked()) return {};
-  return store_->PurgeDead(filter);
+  return store_->PurgeDead(filter).value_or(std::vector<RequestId>());
 }
 
 // ---- figures ----

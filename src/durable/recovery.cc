@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "durable/store.h"
+#include "runlet/base/random.h"
 
 namespace runlet::durable {
 namespace {
@@ -31,6 +32,30 @@ absl::Status Check(const Options& options) {
   return absl::OkStatus();
 }
 
+// Counted when the file was closed, or now.
+absl::StatusOr<Volume> ReadVolume(Tables& tables) {
+  Volume volume;
+  std::int64_t clean = 0;
+  const std::pair<std::int64_t*, std::string_view> numbers[] = {
+      {&clean, "clean"}, {&volume.events, "events"}, {&volume.bytes, "bytes"}};
+  for (const auto& [number, name] : numbers) {
+    const absl::StatusOr<std::int64_t> read = tables.Meta(name);
+    if (!read.ok()) return read.status();
+    *number = *read;
+  }
+  if (clean != 1) return tables.CountEvents();
+  return volume;
+}
+
+// Of a file that cannot be used.
+absl::Status SayHowToRescue(const absl::Status& status) {
+  if (!absl::IsDataLoss(status)) return status;
+  return absl::DataLossError(
+      fmt::format("{}; what can be read is rescued into a new file with the sqlite3 shell and its .dump, as "
+                  "runlet/durable/queue.h tells at Damage; `runlet doctor` says what that is",
+                  std::string(status.message())));
+}
+
 }  // namespace
 
 Store::Store(File file, const Options& options)
@@ -42,14 +67,13 @@ Store::Store(File file, const Options& options)
 absl::StatusOr<std::shared_ptr<Store>> Store::Open(const std::string& path, const Options& options) {
   if (absl::Status sound = Check(options); !sound.ok()) return sound;
   absl::StatusOr<File> file = OpenFile(path, options);
-  if (!file.ok()) return file.status();
+  if (!file.ok()) return SayHowToRescue(file.status());
   const std::shared_ptr<Store> store(new Store(*std::move(file), options));
-  absl::Status recovered = store->file_.connection.Execute("BEGIN IMMEDIATE");
-  if (recovered.ok()) recovered = store->Recover(*store->file_.tables);
-  if (recovered.ok()) recovered = store->file_.connection.Execute("COMMIT");
+  const absl::Status recovered = store->Recover(*store->file_.tables);
   if (!recovered.ok()) {
     store->broken_ = true;
-    return absl::Status(recovered.code(), fmt::format("{}: {}", store->path(), std::string(recovered.message())));
+    return SayHowToRescue(
+        absl::Status(recovered.code(), fmt::format("{}: {}", store->path(), std::string(recovered.message()))));
   }
   return store;
 }
@@ -64,27 +88,36 @@ absl::Status Store::Recover(Tables& tables) {
   });
   if (!functions.ok()) return functions;
   if (absl::Status numbers = ReadNumbers(tables); !numbers.ok()) return numbers;
-  if (absl::Status suspected = tables.SuspectRuns(); !suspected.ok()) return suspected;
+  if (absl::Status begun = tables.Begin(); !begun.ok()) return begun;
+  if (absl::Status recovered = RecoverRuns(tables); !recovered.ok()) return recovered;
+  if (absl::Status ended = tables.Commit(); !ended.ok()) return ended;
+  if (absl::Status cleared = tables.ClearSuspects(); !cleared.ok()) return cleared;
   const absl::StatusOr<std::vector<Suspect>> suspects = tables.Suspects();
   if (!suspects.ok()) return suspects.status();
   MutexLock lock(&mu_);
   for (const Suspect& suspect : *suspects) suspects_.emplace(suspect.seq, suspect.deaths);
+  return absl::OkStatus();
+}
+
+absl::Status Store::RecoverRuns(Tables& tables) {
+  const absl::StatusOr<std::int64_t> last = tables.Meta("life");
+  if (!last.ok()) return last.status();
+  // What its engine gave up, where the disk did not take that, was not running when a process died.
+  if (*last != 0 && file_.lock->NotedEnd() == static_cast<std::uint64_t>(*last)) {
+    if (absl::Status gone = tables.DeleteRuns(); !gone.ok()) return gone;
+  }
+  if (absl::Status suspected = tables.SuspectRuns(); !suspected.ok()) return suspected;
+  life_ = Random(RandomSeed()).Next() >> 1 | 1;
+  if (absl::Status set = tables.SetMeta("life", static_cast<std::int64_t>(life_)); !set.ok()) return set;
   return tables.SetMeta("clean", 0);
 }
 
 absl::Status Store::ReadNumbers(Tables& tables) {
-  const absl::StatusOr<std::int64_t> clean = tables.Meta("clean");
-  if (!clean.ok()) return clean.status();
-  std::int64_t events = 0;
-  std::int64_t bytes = 0;
-  std::int64_t dead = 0;
-  const bool counted = *clean == 1;
+  const absl::StatusOr<Volume> waiting = ReadVolume(tables);
+  if (!waiting.ok()) return waiting.status();
+  const absl::StatusOr<std::int64_t> dead = tables.CountLetters();
+  if (!dead.ok()) return dead.status();
   const std::pair<std::int64_t*, const char*> numbers[] = {
-      {&events, counted ? "SELECT value FROM runlet_meta WHERE name = 'events'" : "SELECT count(*) FROM runlet_event"},
-      {&bytes, counted ? "SELECT value FROM runlet_meta WHERE name = 'bytes'"
-                       : "SELECT coalesce((SELECT sum(length(payload)) FROM runlet_event), 0) + "
-                         "coalesce((SELECT sum(length(bytes)) FROM runlet_payload WHERE owner > 0), 0)"},
-      {&dead, "SELECT count(*) FROM runlet_dead"},
       {&notes_.keys, "SELECT count(*) FROM runlet_key"},
       {&notes_.last_seq, "SELECT coalesce(max(seq), 0) FROM runlet_event"},
       {&notes_.last_ord, "SELECT coalesce(max(ord), 0) FROM runlet_dead"},
@@ -97,9 +130,9 @@ absl::Status Store::ReadNumbers(Tables& tables) {
   notes_.loaded = notes_.last_seq == 0;
   MutexLock lock(&mu_);
   loaded_ = notes_.loaded;
-  unloaded_ = events;
-  unloaded_bytes_ = bytes;
-  dead_ = dead;
+  unloaded_ = waiting->events;
+  unloaded_bytes_ = waiting->bytes;
+  dead_ = *dead;
   return absl::OkStatus();
 }
 
@@ -245,7 +278,9 @@ Store::~Store() {
     static_cast<void>(new File(std::move(file_)));
     return;
   }
-  if (!broken_ && !committer_.failed()) Close();
+  if (broken_) return;
+  if (!committer_.failed()) Close();
+  file_.lock->NoteEnd(life_);
 }
 
 void Store::Close() {

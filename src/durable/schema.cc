@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <iterator>
+#include <string>
+
 #include "durable/sqlite.h"
 #include "runlet/durable/queue.h"
 
@@ -16,12 +19,18 @@ absl::StatusOr<std::int64_t> Pragma(sqlite3* db, const char* pragma) {
   return statement->Number(0);
 }
 
-absl::Status Make(sqlite3* db) {
-  const std::string sql = fmt::format("BEGIN IMMEDIATE; {} PRAGMA application_id={}; PRAGMA user_version={}; COMMIT",
-                                      kTables, kApplicationId, kSchemaVersion);
-  const absl::Status made = Execute(db, sql);
-  if (!made.ok() && sqlite3_get_autocommit(db) == 0) Execute(db, "ROLLBACK").IgnoreError();
-  return made;
+// What brings a file from each version to the next one: the first makes what version 1 has in an empty file. A new
+// version adds its step at the end; those before never change.
+constexpr const char* kSteps[] = {kTables};
+static_assert(std::size(kSteps) == kSchemaVersion);
+
+absl::Status BringUp(sqlite3* db, int version) {
+  std::string sql = "BEGIN IMMEDIATE; ";
+  for (int from = version; from < kSchemaVersion; ++from) sql += kSteps[from];
+  sql += fmt::format(" PRAGMA application_id={}; PRAGMA user_version={}; COMMIT", kApplicationId, kSchemaVersion);
+  const absl::Status done = Execute(db, sql);
+  if (!done.ok() && sqlite3_get_autocommit(db) == 0) Execute(db, "ROLLBACK").IgnoreError();
+  return done;
 }
 
 }  // namespace
@@ -36,10 +45,18 @@ absl::StatusOr<int> SchemaVersion(sqlite3* db) {
         Pragma(db, "SELECT count(*) FROM sqlite_master WHERE name LIKE 'runlet\\_%' ESCAPE '\\'");
     if (!tables.ok()) return tables.status();
     if (*tables == 0) return 0;
+    return absl::InvalidArgumentError(fmt::format(
+        "it has tables of a queue, and not a queue's marks: where it was rescued from one, they are set with "
+        "PRAGMA application_id={:#x}; PRAGMA user_version={}",
+        kApplicationId, kSchemaVersion));
   }
-  if (*id != kApplicationId || *version < 1) {
+  if (*id != kApplicationId) {
     return absl::InvalidArgumentError(
         fmt::format("it is a database of something else (application_id {:#x}, user_version {})", *id, *version));
+  }
+  if (*version < 1) {
+    return absl::InvalidArgumentError(fmt::format(
+        "it has schema version {}, which no runlet has written: versions 1 to {} are known", *version, kSchemaVersion));
   }
   if (*version > kSchemaVersion) {
     return absl::FailedPreconditionError(
@@ -52,8 +69,7 @@ absl::StatusOr<int> SchemaVersion(sqlite3* db) {
 absl::Status PrepareSchema(sqlite3* db) {
   const absl::StatusOr<int> version = SchemaVersion(db);
   if (!version.ok()) return version.status();
-  // An older version would be brought up here, one step after the other.
-  return *version == 0 ? Make(db) : absl::OkStatus();
+  return *version == kSchemaVersion ? absl::OkStatus() : BringUp(db, *version);
 }
 
 }  // namespace runlet::durable

@@ -75,7 +75,8 @@ CREATE TABLE runlet_key(
   PRIMARY KEY(function, key)) WITHOUT ROWID;
 CREATE INDEX runlet_key_until ON runlet_key(until);
 
--- "clean": 1 when the last owner closed the file; then "events" and "bytes" are what waits in it.
+-- "clean": 1 when the last owner closed the file; then "events" and "bytes" are what waits in it. "life": of that owner,
+-- a random number; where the note beside the file says that this life has ended, its runs were given up.
 CREATE TABLE runlet_meta(
   name TEXT PRIMARY KEY,
   value INTEGER NOT NULL) WITHOUT ROWID;

@@ -30,6 +30,19 @@ absl::Status Meaning(int code, const std::string& message) {
   }
 }
 
+// As SQLite reads it from a URI.
+std::string UriOf(const std::string& path, std::string_view parameter) {
+  std::string uri = "file:";
+  for (const char c : path) {
+    if (c == '%' || c == '?' || c == '#') {
+      uri += fmt::format("%{:02x}", static_cast<unsigned int>(c));
+    } else {
+      uri += c;
+    }
+  }
+  return fmt::format("{}?{}=1", uri, parameter);
+}
+
 }  // namespace
 
 absl::Status StatusOf(int code, std::string_view doing) {
@@ -52,10 +65,14 @@ absl::Status StatusOf(sqlite3* db, int code, std::string_view doing) {
 }
 
 absl::StatusOr<Connection> Connection::Open(const std::string& path, Mode mode) {
-  const int flags = (mode == Mode::kReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE) |
-                    SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  flags |= mode == Mode::kCreate ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+  std::string name = path;
+  if (mode == Mode::kReadOnlyMemory) name = UriOf(path, "readonly_shm");
+  if (mode == Mode::kStill) name = UriOf(path, "immutable");
+  if (name != path) flags |= SQLITE_OPEN_URI;
   sqlite3* db = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &db, flags, nullptr);
+  const int code = sqlite3_open_v2(name.c_str(), &db, flags, nullptr);
   Connection connection(db);
   if (code != SQLITE_OK) return StatusOf(db, code, path);
   return connection;

@@ -23,7 +23,12 @@ absl::Status StatusOf(int code, std::string_view doing);
 // Used by one thread at a time.
 class Connection {
  public:
-  enum class Mode { kReadOnly, kCreate };
+  enum class Mode {
+    kCreate,
+    kReadOnly,
+    kReadOnlyMemory,  // ... and makes no shared memory, nor writes to what there is
+    kStill,           // reads a file that nobody writes to, without its log: makes nothing and locks nothing
+  };
   static absl::StatusOr<Connection> Open(const std::string& path, Mode mode);
 
   sqlite3* get() const { return db_; }

@@ -3,6 +3,7 @@
 #define RUNLET_SRC_DURABLE_STORE_H_
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
@@ -112,8 +113,9 @@ class Store {
   std::vector<StoredLetter> ListDead(const DeadLetterFilter& filter, std::size_t max, std::optional<RequestId> after)
       RUNLET_EXCLUDES(mu_);
   std::optional<StoredLetter> GetDead(const RequestId& id) RUNLET_EXCLUDES(mu_);
-  std::vector<StoredLetter> TakeDead(std::span<const RequestId> ids) RUNLET_EXCLUDES(mu_);
-  std::vector<RequestId> PurgeDead(const DeadLetterFilter& filter) RUNLET_EXCLUDES(mu_);
+  // All or nothing of these two: an error is why nothing has gone.
+  absl::StatusOr<std::vector<StoredLetter>> TakeDead(std::span<const RequestId> ids) RUNLET_EXCLUDES(mu_);
+  absl::StatusOr<std::vector<RequestId>> PurgeDead(const DeadLetterFilter& filter) RUNLET_EXCLUDES(mu_);
   // Of a row of runlet_function.
   std::string FunctionName(std::int64_t row) const RUNLET_EXCLUDES(mu_);
   Known* FindKnown(std::int64_t row) const RUNLET_EXCLUDES(mu_);
@@ -157,6 +159,7 @@ class Store {
   Store(File file, const Options& options);
   absl::Status Recover(Tables& tables);
   absl::Status ReadNumbers(Tables& tables);
+  absl::Status RecoverRuns(Tables& tables);
   void Close();
 
   News TakeNews() RUNLET_REQUIRES(mu_) { return std::exchange(news_, {}); }
@@ -207,8 +210,10 @@ class Store {
   void Owe(std::vector<SettleChange::Item> items, Instant now) RUNLET_EXCLUDES(mu_);
   void PayOwed(Instant now) RUNLET_EXCLUDES(mu_);
 
-  // Takes the damaged ones out.
+  // Takes the damaged ones out. Each is told once.
   void ReportDamaged(std::vector<StoredLetter>* letters) RUNLET_EXCLUDES(mu_);
+  // Letters could not be read, unless `read` is OK. Those of a page that cannot be read are told once.
+  void ReportUnread(const absl::Status& read) RUNLET_EXCLUDES(mu_);
   LetterQuery QueryOf(const DeadLetterFilter& filter, std::size_t max) const RUNLET_EXCLUDES(mu_);
   void RememberGone(const RequestId& id, std::int64_t ord) RUNLET_REQUIRES(mu_);
   std::int64_t OrderOf(const RequestId& id) RUNLET_EXCLUDES(mu_);
@@ -216,7 +221,8 @@ class Store {
   const Options options_;
   const ForkGuard fork_guard_;
   File file_;
-  bool broken_ = false;  // could not be recovered
+  bool broken_ = false;     // could not be recovered
+  std::uint64_t life_ = 0;  // whose claims are in the file, once it is recovered; random
   LeadersNotes notes_;
   Committer committer_;
   Collector collector_{*this};
@@ -256,6 +262,8 @@ class Store {
   std::vector<std::pair<RequestId, std::int64_t>> gone_ RUNLET_GUARDED_BY(mu_);  // letters, by id; a ring
   std::size_t oldest_gone_ RUNLET_GUARDED_BY(mu_) = 0;
   std::vector<Damage> damages_ RUNLET_GUARDED_BY(mu_);
+  absl::flat_hash_set<std::int64_t> damaged_letters_ RUNLET_GUARDED_BY(mu_);  // ords of those that were told
+  bool letters_unreadable_ RUNLET_GUARDED_BY(mu_) = false;
   std::size_t damaged_events_ RUNLET_GUARDED_BY(mu_) = 0;
   std::uint64_t damaged_ RUNLET_GUARDED_BY(mu_) = 0;
   std::vector<Posted> posted_;  // the transaction's thread's

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/planted.h"
+#include "runlet/durable/queue.h"
 
 namespace runlet::durable {
 namespace {
@@ -21,7 +22,49 @@ constexpr char kLetterColumns[] =
     "d.ord, d.function, d.id, d.condition, d.accepted, d.died, d.attempts, d.extra, d.crc, "
     "coalesce(d.payload, (SELECT bytes FROM runlet_payload WHERE owner = -d.ord))";
 
+// Visits rows of two numbers, until `visit` answers false. True when all of them, as far as they were wanted, could be
+// read.
+template <typename F>
+absl::StatusOr<bool> ReadOn(sqlite3* db, const std::string& sql, const F& visit) {
+  absl::StatusOr<Statement> rows = Statement::Prepare(db, sql);
+  if (!rows.ok()) return rows.status();
+  for (;;) {
+    const absl::StatusOr<bool> row = rows->Step();
+    if (absl::IsDataLoss(row.status())) return false;
+    if (!row.ok()) return row.status();
+    if (!*row || !visit(rows->Number(0), rows->Number(1))) return true;
+  }
+}
+
+absl::StatusOr<Readable> ReadableRows(sqlite3* db, std::string_view table, std::string_view key,
+                                      std::string_view payload) {
+  const std::string rows = fmt::format(
+      "SELECT {0}, coalesce(length({1}), 0) FROM {2} NOT INDEXED WHERE {0} > 0 ORDER BY {0}", key, payload, table);
+  Readable readable;
+  const absl::StatusOr<bool> whole = ReadOn(db, rows, [&](std::int64_t row, std::int64_t bytes) {
+    ++readable.before;
+    readable.last_before = row;
+    readable.bytes += bytes;
+    return true;
+  });
+  if (!whole.ok()) return whole.status();
+  readable.whole = *whole;
+  if (*whole) return readable;
+  const absl::StatusOr<bool> back = ReadOn(db, rows + " DESC", [&](std::int64_t row, std::int64_t bytes) {
+    if (row <= readable.last_before) return false;
+    ++readable.behind;
+    readable.first_behind = row;
+    readable.bytes += bytes;
+    return true;
+  });
+  if (!back.ok()) return back.status();
+  return readable;
+}
+
 }  // namespace
+
+absl::StatusOr<Readable> ReadableEvents(sqlite3* db) { return ReadableRows(db, "runlet_event", "seq", "payload"); }
+absl::StatusOr<Readable> ReadableLetters(sqlite3* db) { return ReadableRows(db, "runlet_dead", "ord", "payload"); }
 
 absl::StatusOr<Tables> Tables::Prepare(sqlite3* db) {
   Tables t(db);
@@ -180,6 +223,19 @@ absl::Status Tables::ReadEvents(std::int64_t after, std::size_t max, const std::
   }
 }
 
+absl::StatusOr<Volume> Tables::CountEvents() {
+  const absl::StatusOr<std::int64_t> events = Number("SELECT count(*) FROM runlet_event");
+  const absl::StatusOr<std::int64_t> bytes = Number(
+      "SELECT coalesce((SELECT sum(length(payload)) FROM runlet_event), 0) + "
+      "coalesce((SELECT sum(length(bytes)) FROM runlet_payload WHERE owner > 0), 0)");
+  if (events.ok() && bytes.ok()) return Volume{*events, *bytes};
+  const absl::StatusOr<Readable> rows = ReadableEvents(db_);
+  if (!rows.ok()) return rows.status();
+  const absl::StatusOr<Readable> payloads = ReadableRows(db_, "runlet_payload", "owner", "bytes");
+  if (!payloads.ok()) return payloads.status();
+  return Volume{rows->before + rows->lost() + rows->behind, rows->bytes + payloads->bytes};
+}
+
 // ---- claims ----
 
 absl::Status Tables::InsertRun(std::int64_t seq, bool marked) {
@@ -210,14 +266,16 @@ absl::Status Tables::SuspectRuns() {
   if (RUNLET_PLANTED("all-suspects-charged")) {
     sqlite3_exec(db_, "UPDATE runlet_run SET marked = 1", nullptr, nullptr, nullptr);
   }
-  return StatusOf(db_,
-                  sqlite3_exec(db_,
-                               "INSERT INTO runlet_suspect(seq, deaths) SELECT seq, marked FROM runlet_run WHERE true "
-                               "ON CONFLICT(seq) DO UPDATE SET deaths = deaths + excluded.deaths; "
-                               "DELETE FROM runlet_run; "
-                               "DELETE FROM runlet_suspect WHERE seq NOT IN (SELECT seq FROM runlet_event)",
-                               nullptr, nullptr, nullptr),
-                  "queue file");
+  return Execute(db_,
+                 "INSERT INTO runlet_suspect(seq, deaths) SELECT seq, marked FROM runlet_run WHERE true "
+                 "ON CONFLICT(seq) DO UPDATE SET deaths = deaths + excluded.deaths; DELETE FROM runlet_run");
+}
+
+absl::Status Tables::ClearSuspects() {
+  const absl::Status cleared =
+      Execute(db_, "DELETE FROM runlet_suspect WHERE seq NOT IN (SELECT seq FROM runlet_event)");
+  // Where that cannot be looked up they stay, and keep nobody from running.
+  return absl::IsDataLoss(cleared) ? absl::OkStatus() : cleared;
 }
 
 // ---- dead letters ----
@@ -299,6 +357,14 @@ absl::Status Tables::FindLetters(const LetterQuery& query, const std::function<v
     if (!*row) return absl::OkStatus();
     f(find->Number(0), ReadId(find->Blob(1)).value_or(RequestId()));
   }
+}
+
+absl::StatusOr<std::int64_t> Tables::CountLetters() {
+  absl::StatusOr<std::int64_t> letters = Number("SELECT count(*) FROM runlet_dead");
+  if (!absl::IsDataLoss(letters.status())) return letters;
+  const absl::StatusOr<Readable> rows = ReadableLetters(db_);
+  if (!rows.ok()) return rows.status();
+  return rows->before + rows->lost() + rows->behind;
 }
 
 absl::Status Tables::DeleteLetter(std::int64_t ord) {

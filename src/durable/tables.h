@@ -5,6 +5,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -48,6 +49,30 @@ struct LetterQuery {
   std::size_t max = 0;
 };
 
+// Of a table in which pages cannot be read: what stands before the first and behind the last of them.
+struct Readable {
+  std::int64_t before = 0;  // rows
+  std::int64_t last_before = 0;
+  std::int64_t behind = 0;  // rows
+  std::int64_t first_behind = 0;
+  std::int64_t bytes = 0;  // of the payloads in them
+  bool whole = false;      // all of it can be read, and stands before
+
+  // About: the rows between may have gone before they could not be read.
+  std::int64_t lost() const {
+    return whole ? 0 : std::max<std::int64_t>(1, behind == 0 ? 0 : first_behind - last_before - 1);
+  }
+};
+// The events, by seq. Errors are those that no page explains.
+absl::StatusOr<Readable> ReadableEvents(sqlite3* db);
+absl::StatusOr<Readable> ReadableLetters(sqlite3* db);
+
+// What waits in the file.
+struct Volume {
+  std::int64_t events = 0;
+  std::int64_t bytes = 0;
+};
+
 // Statements that are prepared once. Errors are those of the file. Used by one thread at a time.
 class Tables {
  public:
@@ -69,6 +94,8 @@ class Tables {
   absl::StatusOr<StoredPayload> ReadPayload(std::int64_t seq);
   // Up to `max` events behind `after`, in order.
   absl::Status ReadEvents(std::int64_t after, std::size_t max, const std::function<void(StoredEvent)>& f);
+  // About, where pages cannot be read; then, in a transaction, SQLite would let that write nothing any more.
+  absl::StatusOr<Volume> CountEvents();
 
   // ---- claims ----
   absl::Status InsertRun(std::int64_t seq, bool marked);
@@ -78,6 +105,8 @@ class Tables {
   absl::Status DeleteSuspect(std::int64_t seq);
   // What ran when the last owner died is suspected, and what was marked is charged.
   absl::Status SuspectRuns();
+  // Those whose events have ended are suspects no more. As CountEvents(), where pages cannot be read.
+  absl::Status ClearSuspects();
 
   // ---- dead letters ----
   // Makes a letter of the event `seq`.
@@ -87,6 +116,8 @@ class Tables {
   // The ords and ids alone.
   absl::Status FindLetters(const LetterQuery& query, const std::function<void(std::int64_t, RequestId)>& f);
   absl::Status DeleteLetter(std::int64_t ord);
+  // As CountEvents().
+  absl::StatusOr<std::int64_t> CountLetters();
 
   // ---- keys ----
   absl::StatusOr<std::int64_t> DeleteKeys(std::int64_t until);  // how many

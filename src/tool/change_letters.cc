@@ -1,6 +1,7 @@
 // runlet dlq redrive and purge: these take the file as its owner would, so that nobody else may have it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <memory>
@@ -9,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "durable/port.h"
+#include "durable/store.h"
 #include "runlet/base/random.h"
 #include "runlet/durable/queue.h"
 #include "tool/command.h"
@@ -24,17 +27,21 @@ class NobodyListens final : public QueueListener {
 };
 
 // Says what keeps it from being opened, and which exit code that is.
-absl::StatusOr<std::shared_ptr<durable::Queue>> Take(const std::string& path, int* code) {
+absl::StatusOr<std::shared_ptr<durable::Store>> Take(const std::string& path, int* code) {
   // A name with a slip in it must not make a file.
   if (absl::StatusOr<QueueFile> file = QueueFile::Open(path); !file.ok()) {
     *code = Fail(file.status());
     return file.status();
   }
-  absl::StatusOr<std::shared_ptr<durable::Queue>> queue = durable::Open(path);
-  if (queue.ok()) return queue;
-  *code = Fail(queue.status());
-  if (absl::IsFailedPrecondition(queue.status())) *code = kOwned;
-  return queue;
+  durable::Options options;
+  options.on_damage = [](const durable::Damage& damage) {
+    Complain(fmt::format("{}, row {}: {}", damage.table, damage.row, damage.what));
+  };
+  absl::StatusOr<std::shared_ptr<durable::Store>> store = durable::Store::Open(path, options);
+  if (store.ok()) return store;
+  *code = Fail(store.status());
+  if (absl::IsFailedPrecondition(store.status())) *code = kOwned;
+  return store;
 }
 
 absl::StatusOr<std::vector<DeadLetter>> Selected(const CommandLine& line) {
@@ -66,7 +73,8 @@ absl::StatusOr<std::vector<DeadLetter>> Selected(const CommandLine& line) {
 // Accepts the events of letters anew.
 class Redriver {
  public:
-  Redriver(durable::Queue* queue, absl::Duration age) : queue_(*queue), age_(age), random_(RandomSeed()) {
+  Redriver(std::shared_ptr<durable::Store> store, absl::Duration age)
+      : queue_(std::move(store), SystemClock()), age_(age), random_(RandomSeed()) {
     queue_.Attach(&listener_);
   }
   ~Redriver() { queue_.Attach(nullptr); }
@@ -102,23 +110,41 @@ class Redriver {
     return known.get();
   }
 
-  durable::Queue& queue_;
+  durable::Port queue_;
   const absl::Duration age_;
   Random random_;
   NobodyListens listener_;
   std::map<std::string, std::unique_ptr<FunctionIdentity>> identities_;
 };
 
+absl::StatusOr<std::size_t> CountSelected(const CommandLine& line) {
+  const absl::StatusOr<std::vector<DeadLetter>> letters = Selected(line);
+  if (!letters.ok()) return letters.status();
+  return static_cast<std::size_t>(std::count_if(letters->begin(), letters->end(),
+                                                [](const DeadLetter& letter) { return !letter.function.empty(); }));
+}
+
+absl::StatusOr<std::size_t> Purge(durable::Store& store, const CommandLine& line) {
+  if (!line.ids.empty()) {
+    const absl::StatusOr<std::vector<durable::StoredLetter>> taken = store.TakeDead(line.ids);
+    if (!taken.ok()) return taken.status();
+    return taken->size();
+  }
+  const absl::StatusOr<std::vector<RequestId>> purged = store.PurgeDead(line.filter);
+  if (!purged.ok()) return purged.status();
+  return purged->size();
+}
+
 }  // namespace
 
 int RedriveLetters(const CommandLine& line) {
   int code = kDone;
-  const absl::StatusOr<std::shared_ptr<durable::Queue>> queue = Take(line.file, &code);
-  if (!queue.ok()) return code;
+  const absl::StatusOr<std::shared_ptr<durable::Store>> store = Take(line.file, &code);
+  if (!store.ok()) return code;
   const absl::StatusOr<std::vector<DeadLetter>> letters = Selected(line);
   if (!letters.ok()) return Fail(letters.status());
 
-  Redriver redriver(queue->get(), line.age);
+  Redriver redriver(*store, line.age);
   ProgressLine progress("dead letters redriven");
   Table table({"LETTER", "FUNCTION", "EVENT"});
   std::int64_t redriven = 0;
@@ -154,22 +180,23 @@ int RedriveLetters(const CommandLine& line) {
 
 int PurgeLetters(const CommandLine& line) {
   int code = kDone;
-  const absl::StatusOr<std::shared_ptr<durable::Queue>> queue = Take(line.file, &code);
-  if (!queue.ok()) return code;
-  std::size_t purged = 0;
-  if (line.dry_run) {
-    const absl::StatusOr<std::vector<DeadLetter>> letters = Selected(line);
-    if (!letters.ok()) return Fail(letters.status());
-    for (const DeadLetter& letter : *letters) purged += letter.function.empty() ? 0 : 1;
-  } else {
-    purged = line.ids.empty() ? (*queue)->PurgeDead(line.filter).size() : (*queue)->TakeDead(line.ids).size();
+  const absl::StatusOr<std::shared_ptr<durable::Store>> store = Take(line.file, &code);
+  if (!store.ok()) return code;
+  const absl::StatusOr<std::size_t> purged = line.dry_run ? CountSelected(line) : Purge(**store, line);
+  if (!purged.ok()) {
+    return Fail(absl::Status(purged.status().code(), fmt::format("{}: nothing was purged: {}", line.file,
+                                                                 std::string(purged.status().message()))));
   }
-  const std::string answer =
-      line.json
-          ? nlohmann::ordered_json({{"purged", purged}, {"dryRun", line.dry_run}}).dump() + "\n"
-          : fmt::format("{} purged{}\n", Count(static_cast<std::int64_t>(purged)), line.dry_run ? " in a dry run" : "");
+  const auto count = static_cast<std::int64_t>(*purged);
+  const std::string answer = line.json
+                                 ? nlohmann::ordered_json({{"purged", count}, {"dryRun", line.dry_run}}).dump() + "\n"
+                                 : fmt::format("{} purged{}\n", Count(count), line.dry_run ? " in a dry run" : "");
   if (!Print(answer)) return kUnreadable;
-  return purged < line.ids.size() ? kFound : kDone;
+  if (*purged >= line.ids.size()) return kDone;
+  Complain(fmt::format("{} of {} dead letters are not there, or damaged and kept",
+                       Count(static_cast<std::int64_t>(line.ids.size() - *purged)),
+                       Count(static_cast<std::int64_t>(line.ids.size()))));
+  return kFound;
 }
 
 }  // namespace runlet::tool

@@ -19,7 +19,7 @@ namespace runlet::tool {
 
 enum ExitCode : int {
   kDone = 0,
-  kFound = 1,       // doctor: something is wrong; redrive: some letters were refused; show: there is no such letter
+  kFound = 1,       // doctor: something is wrong; redrive: some letters were refused; show, purge: one is not there
   kUsage = 2,       // the command line is wrong
   kUnreadable = 3,  // the file cannot be read or written, or is no queue's; or what was answered cannot be written
   kOwned = 4,       // the file is open in a program, and the command would change it
@@ -27,7 +27,7 @@ enum ExitCode : int {
 inline constexpr char kExitCodes[] =
     "Exit codes:\n"
     "  0  done\n"
-    "  1  doctor: something is wrong; redrive: some letters were refused; show: no such letter\n"
+    "  1  doctor: something is wrong; redrive: some letters were refused; show, purge: no such letter\n"
     "  2  the command line is wrong\n"
     "  3  the file cannot be used, or the answer cannot be written\n"
     "  4  the file is in use by a program, and the command would change it\n";

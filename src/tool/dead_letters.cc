@@ -51,8 +51,8 @@ int ListLetters(const CommandLine& line) {
         return true;
       },
       nullptr);
-  if (!read.ok()) return Fail(read);
   if (!line.json && listed > 0) written = Print(table.ToString());
+  if (!read.ok()) return Fail(read);
   if (!line.json && listed == 0) written = Print("no dead letter matches\n");
   if (more)
     Complain(fmt::format("there are more: the first {} are shown (--max)", Count(static_cast<std::int64_t>(listed))));

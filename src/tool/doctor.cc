@@ -46,8 +46,12 @@ class Examination {
     if (!facts.ok()) return facts.status();
     facts_ = *facts;
     if (absl::Status checked = CheckStructure(); !checked.ok()) return checked;
-    if (absl::Status checked = CheckEvents(); !checked.ok()) return checked;
-    if (absl::Status checked = CheckLetters(); !checked.ok()) return checked;
+    if (absl::Status checked = FindUnread(CheckEvents(), &QueueFile::ReadableEvents, &of_events_); !checked.ok()) {
+      return checked;
+    }
+    if (absl::Status checked = FindUnread(CheckLetters(), &QueueFile::ReadableLetters, &of_letters_); !checked.ok()) {
+      return checked;
+    }
     for (const auto& [function, late] : late_) Explain(function, late);
     if (facts_.wal_bytes > kLongLog) {
       Find("longLog", "",
@@ -63,6 +67,9 @@ class Examination {
   std::int64_t events() const { return events_; }
   std::int64_t letters() const { return letters_; }
   bool structure_checked() const { return structure_checked_; }
+  // Of rows that cannot be read.
+  const durable::Readable& of_events() const { return of_events_; }
+  const durable::Readable& of_letters() const { return of_letters_; }
 
  private:
   bool owned() const { return !facts_.owner.empty(); }
@@ -72,6 +79,15 @@ class Examination {
   void FindDamage(const char* what, std::int64_t row, const std::string& function, const std::string& damage) {
     if (++damages_ > kDamageShown) return;
     Find("damage", function, fmt::format("the {} in row {}: {}", what, row, damage));
+  }
+
+  // Rows that cannot be read are a finding; whatever else keeps them from being read ends the examination.
+  absl::Status FindUnread(const absl::Status& checked, absl::StatusOr<durable::Readable> (QueueFile::*look)() const,
+                          durable::Readable* readable) {
+    if (!absl::IsDataLoss(checked)) return checked;
+    Find("unreadable", "", std::string(checked.message()));
+    *readable = (file_.*look)().value_or(durable::Readable());
+    return absl::OkStatus();
   }
 
   absl::Status CheckStructure() {
@@ -170,6 +186,8 @@ class Examination {
   bool structure_checked_ = false;
   std::int64_t events_ = 0;
   std::int64_t letters_ = 0;
+  durable::Readable of_events_{.whole = true};
+  durable::Readable of_letters_{.whole = true};
   std::size_t damages_ = 0;
   std::map<std::string, Late> late_;
   std::vector<Finding> findings_;
@@ -180,6 +198,10 @@ std::string AsJson(const std::string& path, const Examination& examination) {
                                  {"owner", nullptr},
                                  {"eventsChecked", examination.events()},
                                  {"deadLettersChecked", examination.letters()},
+                                 {"eventsLost", examination.of_events().lost()},
+                                 {"eventsBehindThem", examination.of_events().behind},
+                                 {"deadLettersLost", examination.of_letters().lost()},
+                                 {"deadLettersBehindThem", examination.of_letters().behind},
                                  {"structureChecked", examination.structure_checked()},
                                  {"findings", nlohmann::ordered_json::array()}};
   if (!examination.facts().owner.empty()) json["owner"] = examination.facts().owner;

@@ -4,6 +4,8 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <CLI/Validators.hpp>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <string>
@@ -59,6 +61,11 @@ void AddFile(CLI::App* command, CommandLine* line) {
   command->add_flag("--json", line->json, "Answer in JSON, for programs");
 }
 
+void AddMax(CLI::App* command, const char* what, CommandLine* line) {
+  constexpr std::int64_t kMost = 1'000'000'000;
+  command->add_option("--max", line->max, what)->check(CLI::Range(std::int64_t{1}, kMost));
+}
+
 void AddFilter(CLI::App* command, Words* words, CommandLine* line) {
   command->add_option("--function", line->filter.function, "Of this function; with f, of f:3 and f:live too");
   command->add_option("--condition", words->condition, "Of this condition, such as RetriesExhausted");
@@ -107,7 +114,7 @@ int Main(int argc, char** argv) {
   CLI::App* const list = dlq->add_subcommand("ls", "List dead letters, oldest first");
   AddFile(list, &line);
   AddFilter(list, &words, &line);
-  list->add_option("--max", line.max, "At most so many [1000]");
+  AddMax(list, "At most so many [1000]", &line);
   does(list, ListLetters);
   CLI::App* const show = dlq->add_subcommand("show", "Show one dead letter, with its errors and its payload");
   AddFile(show, &line);
@@ -123,7 +130,7 @@ int Main(int argc, char** argv) {
                           "Refused while a program has it open: there, use Engine::dead_letters()");
   AddChoice(redrive, &words, &line);
   redrive->add_option("--age", words.age, "How old the new events may become")->capture_default_str();
-  redrive->add_option("--max", line.max, "At most so many [all]");
+  AddMax(redrive, "At most so many [all]", &line);
   does(redrive, RedriveLetters, true);
   CLI::App* const purge =
       dlq->add_subcommand("purge", "Remove dead letters for good. Refused while a program has the file open");

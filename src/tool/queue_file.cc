@@ -2,8 +2,12 @@
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
 #include <utility>
 
 #include "durable/owner_lock.h"
@@ -39,7 +43,8 @@ constexpr char kEvents[] =
     "       CASE WHEN ?2 THEN coalesce(payload, (SELECT bytes FROM runlet_payload WHERE owner = e.seq)) END"
     "  FROM runlet_event e WHERE seq > ?1 ORDER BY seq LIMIT ?3";
 
-StoredEvent ReadEvent(const Statement& row, const std::map<std::int64_t, std::string>& functions, bool check) {
+StoredEvent ReadEvent(const Statement& row, const std::map<std::int64_t, std::string>& functions, bool check,
+                      bool given_up) {
   durable::EventRow stored;
   stored.seq = row.Number(0);
   stored.function = row.Number(1);
@@ -59,8 +64,8 @@ StoredEvent ReadEvent(const Statement& row, const std::map<std::int64_t, std::st
   if (stored.due) event.due = absl::FromUnixNanos(*stored.due);
   if (stored.age) event.expires = event.accepted + absl::Nanoseconds(*stored.age);
   event.attempts = stored.attempts;
-  event.claimed = !row.IsNull(9);
-  event.marked = row.Number(9) != 0;
+  event.claimed = !row.IsNull(9) && !given_up;
+  event.marked = row.Number(9) != 0 && !given_up;
   if (!row.IsNull(10)) event.deaths = static_cast<int>(row.Number(10));
   event.bytes = row.Number(11);
   if (!check) return event;
@@ -134,28 +139,64 @@ bool Matches(const DeadLetter& letter, const DeadLetterFilter& filter) {
          letter.died_at < filter.died_before;
 }
 
+// What is lost behind a page that cannot be read, and what is whole.
+absl::Status Lost(std::string_view rows, const absl::StatusOr<durable::Readable>& readable, const absl::Status& why) {
+  if (!readable.ok()) return why;
+  return absl::DataLossError(fmt::format(
+      "the {} behind row {} cannot be read: about {} are lost, {} before and {} behind them are whole ({})", rows,
+      readable->last_before, readable->lost(), readable->before, readable->behind, std::string(why.message())));
+}
+
 }  // namespace
 
 absl::StatusOr<QueueFile> QueueFile::Open(const std::string& path) {
-  struct stat facts = {};
-  if (stat(path.c_str(), &facts) != 0) return absl::ErrnoToStatus(errno, path);
-  if (!S_ISREG(facts.st_mode)) return absl::InvalidArgumentError(fmt::format("{} is no file", path));
-  absl::StatusOr<Connection> connection = Connection::Open(path, Connection::Mode::kReadOnly);
-  if (!connection.ok()) return connection.status();
-  sqlite3_busy_timeout(connection->get(), 2000);
-  // The last one to close a file writes its log back and removes it: that is its owner's business.
-  sqlite3_db_config(connection->get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-  const absl::StatusOr<int> version = durable::SchemaVersion(connection->get());
-  if (!version.ok()) {
-    return absl::Status(version.status().code(), fmt::format("{}: {}", path, std::string(version.status().message())));
+  const std::unique_ptr<char, decltype(&std::free)> canonical(realpath(path.c_str(), nullptr), &std::free);
+  if (canonical == nullptr) return absl::ErrnoToStatus(errno, path);
+  QueueFile file(canonical.get());
+  if (absl::Status connected = file.Connect(); !connected.ok()) {
+    return absl::Status(connected.code(), fmt::format("{}: {}", path, std::string(connected.message())));
   }
-  if (*version == 0) return absl::InvalidArgumentError(fmt::format("{} is no file of a queue: it is empty", path));
-  return QueueFile(path, *std::move(connection));
+  return file;
+}
+
+absl::Status QueueFile::Connect() {
+  struct stat facts = {};
+  if (stat(path_.c_str(), &facts) != 0) return absl::ErrnoToStatus(errno, path_);
+  if (!S_ISREG(facts.st_mode)) return absl::InvalidArgumentError("it is no file");
+  // The log of a file in use, or of an owner that died, is read with SQLite's shared memory, which belongs to the owner
+  // of the file. A file without a log is read as it stands.
+  const bool ours = geteuid() == 0 || geteuid() == facts.st_uid;
+  Connection::Mode mode = ours ? Connection::Mode::kReadOnly : Connection::Mode::kReadOnlyMemory;
+  if (durable::OwnerLock::OwnerOf(path_).empty()) still_ = LookStill();
+  if (still_) mode = Connection::Mode::kStill;
+  absl::StatusOr<Connection> connection = Connection::Open(path_, mode);
+  if (!connection.ok()) return Checked(connection.status());
+  connection_ = *std::move(connection);
+  sqlite3_busy_timeout(connection_.get(), 2000);
+  // The last one to close a file writes its log back and removes it: that is its owner's business.
+  sqlite3_db_config(connection_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  const absl::StatusOr<int> version = durable::SchemaVersion(connection_.get());
+  if (!version.ok()) return Checked(version.status());
+  if (*version == 0) return absl::InvalidArgumentError("it is no file of a queue: no queue has ever been in it");
+  const absl::StatusOr<std::int64_t> life = connection_.Number("SELECT value FROM runlet_meta WHERE name = 'life'");
+  given_up_ = life.ok() && *life != 0 && static_cast<std::uint64_t>(*life) == durable::OwnerLock::NotedEnd(path_);
+  return absl::OkStatus();
+}
+
+std::optional<QueueFile::Still> QueueFile::LookStill() const {
+  struct stat facts = {};
+  if (SizeOf(path_ + "-wal") != 0 || stat(path_.c_str(), &facts) != 0) return std::nullopt;
+  return Still{facts.st_ino, static_cast<std::int64_t>(facts.st_size), absl::TimeFromTimespec(facts.st_mtim)};
+}
+
+absl::Status QueueFile::Checked(const absl::Status& status) const {
+  if (!still_ || LookStill() == still_) return status;
+  return absl::UnavailableError(fmt::format("{} was opened while it was read: try again", path_));
 }
 
 absl::StatusOr<FileFacts> QueueFile::Facts() const {
   const absl::StatusOr<int> version = durable::SchemaVersion(connection_.get());
-  if (!version.ok()) return version.status();
+  if (!version.ok()) return Checked(version.status());
   return FileFacts{*version, SizeOf(path_), SizeOf(path_ + "-wal"), durable::OwnerLock::OwnerOf(path_)};
 }
 
@@ -178,19 +219,22 @@ absl::Status QueueFile::ForEachEvent(bool check, const std::function<void(const 
   std::int64_t seen = 0;
   for (std::int64_t after = 0, in_slice = kSlice; in_slice == kSlice;) {
     const absl::StatusOr<std::map<std::int64_t, std::string>> functions = Functions();
-    if (!functions.ok()) return functions.status();
+    if (!functions.ok()) return Checked(functions.status());
     std::vector<StoredEvent> slice;
+    absl::Status read;
     {
       const Using used(*rows);
       rows->Bind(1, after).Bind(2, std::int64_t{check}).Bind(3, std::int64_t{kSlice});
       for (absl::StatusOr<bool> row = rows->Step();; row = rows->Step()) {
-        if (!row.ok()) return row.status();
-        if (!*row) break;
-        slice.push_back(ReadEvent(*rows, *functions, check));
+        read = row.status();
+        if (!read.ok() || !*row) break;
+        slice.push_back(ReadEvent(*rows, *functions, check, given_up_));
       }
     }
+    if (read = Checked(read); !read.ok() && !absl::IsDataLoss(read)) return read;
     in_slice = static_cast<std::int64_t>(slice.size());
     for (const StoredEvent& event : slice) visit(event);
+    if (!read.ok()) return Lost("events", ReadableEvents(), read);
     if (!slice.empty()) after = slice.back().seq;
     if (progress) progress(seen += in_slice);
   }
@@ -207,21 +251,24 @@ absl::Status QueueFile::ForEachLetter(const DeadLetterFilter& filter,
   std::int64_t seen = 0;
   for (std::int64_t after = 0, in_slice = kLetterSlice; in_slice == kLetterSlice;) {
     const absl::StatusOr<std::map<std::int64_t, std::string>> functions = Functions();
-    if (!functions.ok()) return functions.status();
+    if (!functions.ok()) return Checked(functions.status());
     std::vector<StoredLetter> slice;
+    absl::Status read;
     {
       const Using used(*rows);
       rows->Bind(1, after).Null(2).Bind(3, kLetterSlice);
       for (absl::StatusOr<bool> row = rows->Step();; row = rows->Step()) {
-        if (!row.ok()) return row.status();
-        if (!*row) break;
+        read = row.status();
+        if (!read.ok() || !*row) break;
         slice.push_back(ReadLetter(*rows, *functions));
       }
     }
+    if (read = Checked(read); !read.ok() && !absl::IsDataLoss(read)) return read;
     in_slice = static_cast<std::int64_t>(slice.size());
     for (const StoredLetter& letter : slice) {
       if (Matches(letter.letter, filter) && !visit(letter)) return absl::OkStatus();
     }
+    if (!read.ok()) return Lost("dead letters", ReadableLetters(), read);
     if (!slice.empty()) after = slice.back().ord;
     if (progress) progress(seen += in_slice);
   }
@@ -236,10 +283,12 @@ absl::StatusOr<std::map<std::string, std::int64_t>> QueueFile::CountLetters() co
   std::map<std::string, std::int64_t> counts;
   for (;;) {
     const absl::StatusOr<bool> row = rows->Step();
-    if (!row.ok()) return row.status();
-    if (!*row) return counts;
+    if (!row.ok()) return Checked(row.status());
+    if (!*row) break;
     counts.emplace(rows->Blob(0), rows->Number(1));
   }
+  if (absl::Status checked = Checked(absl::OkStatus()); !checked.ok()) return checked;
+  return counts;
 }
 
 absl::StatusOr<StoredLetter> QueueFile::FindLetter(const RequestId& id) const {
@@ -251,7 +300,7 @@ absl::StatusOr<StoredLetter> QueueFile::FindLetter(const RequestId& id) const {
   const Using used(*rows);
   rows->Bind(1, std::int64_t{0}).Bytes(2, bytes.view()).Bind(3, std::int64_t{1});
   const absl::StatusOr<bool> row = rows->Step();
-  if (!row.ok()) return row.status();
+  if (absl::Status read = Checked(row.status()); !read.ok()) return read;
   if (!*row) return absl::NotFoundError(fmt::format("{}: no dead letter has the request id {}", path_, id.ToString()));
   return ReadLetter(*rows, *functions);
 }
@@ -265,6 +314,7 @@ absl::StatusOr<std::optional<std::vector<std::string>>> QueueFile::CheckStructur
   int code = sqlite3_prepare_v2(connection_.get(), "PRAGMA integrity_check(100)", -1, &statement, nullptr);
   while (code == SQLITE_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
     std::string line = reinterpret_cast<const char*>(sqlite3_column_text(statement, 0));
+    std::replace(line.begin(), line.end(), '\n', ' ');
     if (line != "ok") problems.push_back(std::move(line));
     code = SQLITE_OK;
   }
@@ -272,6 +322,7 @@ absl::StatusOr<std::optional<std::vector<std::string>>> QueueFile::CheckStructur
   sqlite3_progress_handler(connection_.get(), 0, nullptr, nullptr);
   if ((code & 0xFF) == SQLITE_INTERRUPT) return std::nullopt;
   if (code != SQLITE_DONE) problems.push_back(sqlite3_errstr(code));
+  if (absl::Status checked = Checked(absl::OkStatus()); !checked.ok()) return checked;
   return problems;
 }
 

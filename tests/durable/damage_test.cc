@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runlet/event/status.h"
+#include "tests/durable/fault_vfs.h"
 #include "tests/durable/host.h"
 
 namespace runlet::durable_test {
@@ -64,15 +65,13 @@ TEST_CASE("a damaged event does not run, is told of, and stays in the file; the 
 
 constexpr int kEvents = 600;
 
-// As many events, in a file in which the page with event 300 is overwritten.
-std::string FileWithABadPage(const std::string& name) {
-  const std::string path = FreshFile(name);
-  {
-    Host host(path);
-    REQUIRE(host.engine().Register("f", [](std::string_view) {}).ok());
-    for (int n = 1; n <= kEvents; ++n)
-      REQUIRE(host.engine().Post("f", std::to_string(n) + "." + std::string(200, 'x')).ok());
-  }
+void PostAll(Host& host) {
+  for (int n = 1; n <= kEvents; ++n)
+    REQUIRE(host.engine().Post("f", std::to_string(n) + "." + std::string(200, 'x')).ok());
+}
+
+// Overwrites the page with the event, or letter, 300.
+void SpoilPage(const std::string& path) {
   std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
   const std::string content(std::istreambuf_iterator<char>(file), {});
   const std::size_t event = content.find("300.xxx");
@@ -80,6 +79,47 @@ std::string FileWithABadPage(const std::string& name) {
   file.clear();
   file.seekp(static_cast<std::streamoff>(event / 4096 * 4096));
   file << std::string(4096, '\xff');
+}
+
+// As many events, in a file in which one page is overwritten.
+std::string FileWithABadPage(const std::string& name) {
+  const std::string path = FreshFile(name);
+  {
+    Host host(path);
+    REQUIRE(host.engine().Register("f", [](std::string_view) {}).ok());
+    PostAll(host);
+  }
+  SpoilPage(path);
+  return path;
+}
+
+// ... whose owner was killed.
+std::string UncleanFileWithABadPage(const std::string& name) {
+  const std::string path = FreshFile(name);
+  CHECK(Killed([&] {
+    Host host(path);
+    if (!host.engine().Register("f", [](std::string_view) {}).ok()) _exit(1);
+    PostAll(host);
+    raise(SIGKILL);
+  }));
+  Sql(path, "PRAGMA wal_checkpoint(TRUNCATE)");
+  SpoilPage(path);
+  return path;
+}
+
+// As many dead letters, likewise.
+std::string FileWithBadLetters(const std::string& name) {
+  const std::string path = FreshFile(name);
+  {
+    Host host(path);
+    const auto fail = [](std::string_view) { return Permanent(absl::InternalError("no")); };
+    REQUIRE(host.engine().Register("f", fail).ok());
+    PostAll(host);
+    host.sim().RunUntilIdle();
+    REQUIRE(host.stats().dead == kEvents);
+  }
+  Sql(path, "VACUUM");  // nothing is left of the events
+  SpoilPage(path);
   return path;
 }
 
@@ -97,8 +137,9 @@ std::set<int> RunAll(Host& host) {
 
 TEST_CASE("where a page cannot be read, what stands before it runs, and what cannot be reached is told and counted") {
   std::vector<durable::Damage> told;
-  Host host(FileWithABadPage("bad-page"), kStart,
-            {.on_damage = [&](const durable::Damage& damage) { told.push_back(damage); }});
+  const std::string path =
+      GENERATE(false, true) ? UncleanFileWithABadPage("bad-unclean") : FileWithABadPage("bad-page");
+  Host host(path, kStart, {.on_damage = [&](const durable::Damage& damage) { told.push_back(damage); }});
   const std::set<int> ran = RunAll(host);
   CHECK(ran.size() > 250);
   CHECK(*ran.rbegin() == static_cast<int>(ran.size()));
@@ -111,6 +152,15 @@ TEST_CASE("where a page cannot be read, what stands before it runs, and what can
   REQUIRE(host.engine().Post("f", "1000").ok());
   host.sim().RunUntilIdle();
   CHECK(host.stats().ended == ran.size() + 1);
+}
+
+TEST_CASE("a file that cannot be used is refused with the way to rescue it") {
+  const std::string path = FileWithABadPage("unusable");
+  Sql(path, "PRAGMA writable_schema=1; UPDATE sqlite_master SET rootpage=900 WHERE name='runlet_event'");
+  const absl::Status refused = durable::Open(path).status();
+  INFO(refused.ToString());
+  CHECK(absl::IsDataLoss(refused));
+  CHECK(refused.message().find(".dump") != absl::string_view::npos);
 }
 
 // As the header of the queue tells it. False: there is no shell.
@@ -148,6 +198,61 @@ TEST_CASE("what is left of a file with an unreadable page is rescued with the sq
   CHECK(all.size() >= kEvents - 20);  // a page holds fewer
 }
 
+TEST_CASE("where dead letters cannot be read, those before are listed, and about how many cannot be is told once") {
+  std::vector<durable::Damage> told;
+  Host host(FileWithBadLetters("bad-letters"), kStart,
+            {.on_damage = [&](const durable::Damage& damage) { told.push_back(damage); }});
+  REQUIRE(host.engine().Register("f", [](std::string_view) {}).ok());
+  const DeadLetterView letters = host.engine().dead_letters();
+  CHECK(letters.size() == kEvents);
+  std::size_t listed = 0;
+  for (int times = 0; times < 2; ++times) {
+    listed = 0;
+    std::optional<RequestId> after;
+    for (;;) {
+      const std::vector<DeadLetter> page = letters.List({}, 100, after);
+      listed += page.size();
+      if (page.empty()) break;
+      after = page.back().request_id;
+    }
+    CHECK(listed > 100);
+    CHECK(listed < kEvents - 1);
+    REQUIRE(told.size() == 1);
+  }
+  CHECK(told[0].table == "runlet_dead");
+  CHECK(told[0].row >= static_cast<int>(listed));
+  const std::string about = fmt::format("cannot be read, about {}: ", kEvents - listed);
+  CHECK(told[0].what.find(about) != std::string::npos);
+  CHECK(host.engine().Inspect().storage->damaged == kEvents - listed);
+  REQUIRE(host.engine().Post("f", "1000").ok());
+  host.sim().RunUntilIdle();
+  CHECK(host.stats().ended == 1);
+}
+
+TEST_CASE("a purge that cannot read all dead letters removes none, and tells why") {
+  std::vector<durable::Damage> told;
+  Host host(FileWithBadLetters("bad-purge"), kStart,
+            {.on_damage = [&](const durable::Damage& damage) { told.push_back(damage); }});
+  CHECK(host.engine().dead_letters().Purge({}) == 0);
+  CHECK(host.stats().dead == kEvents);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].table == "runlet_dead");
+}
+
+TEST_CASE("dead letters that could not be read for another reason are told of each time") {
+  FaultVfs vfs;
+  const std::string path = FileWithBadLetters("unread");
+  std::vector<durable::Damage> told;
+  Host host(path, kStart, {.on_damage = [&](const durable::Damage& damage) { told.push_back(damage); }});
+  vfs.FailNth(FaultVfs::Operation::kRead, 1, FaultVfs::Fault::kIoError, FaultVfs::kForEver);
+  CHECK(host.engine().dead_letters().List({}, 1).empty());
+  vfs.Heal();
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].what.find("I/O") != std::string::npos);
+  CHECK(host.engine().Inspect().storage->damaged == 0);
+  CHECK(host.engine().dead_letters().List({}, 1).size() == 1);
+}
+
 TEST_CASE("a damaged dead letter is told of, and neither listed nor taken") {
   const std::string path = FreshFile("damaged-letter");
   {
@@ -159,9 +264,9 @@ TEST_CASE("a damaged dead letter is told of, and neither listed nor taken") {
   }
   Sql(path, "UPDATE runlet_dead SET payload = 'x' WHERE ord = 1");
   Host host(path);
-  CHECK(host.engine().dead_letters().List().size() == 1);
+  for (int times = 0; times < 2; ++times) CHECK(host.engine().dead_letters().List().size() == 1);
   CHECK(host.engine().dead_letters().size() == 2);
-  REQUIRE(!host.queue().damages().empty());
+  REQUIRE(host.queue().damages().size() == 1);
   CHECK(host.queue().damages()[0].table == "runlet_dead");
 }
 

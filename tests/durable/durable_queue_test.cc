@@ -15,10 +15,12 @@ namespace {
 struct QueueUnderTest {
   static std::unique_ptr<runlet::EventQueue> Make(const runlet::queue_test::Limits& limits,
                                                   const runlet::Clock& clock) {
+    // Every test is run in both.
+    const auto durability = GENERATE(runlet::Durability::kProcess, runlet::Durability::kMachine);
     static int number = 0;
     const std::string path = runlet::durable_test::Scratch("conformance") + std::to_string(++number);
     absl::StatusOr<std::shared_ptr<runlet::durable::Store>> store =
-        runlet::durable::Store::Open(path, {.durability = runlet::Durability::kProcess,
+        runlet::durable::Store::Open(path, {.durability = durability,
                                             .events = limits.events,
                                             .bytes = limits.bytes,
                                             .dead_letters = limits.dead_letters,

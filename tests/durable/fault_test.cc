@@ -11,6 +11,7 @@
 #include "tests/durable/books.h"
 #include "tests/durable/fault_memory.h"
 #include "tests/durable/fault_vfs.h"
+#include "tests/durable/host.h"
 #include "tests/durable/memory_folder.h"
 #include "tests/durable/program.h"
 #include "tests/durable/share.h"
@@ -92,12 +93,12 @@ class FaultySweep {
   Mutex mu_;
 };
 
-int SweepDisk(Operation operation, Fault fault, std::uint64_t times, Durability durability) {
+int SweepDisk(Operation operation, Fault fault, std::uint64_t times, Durability durability, std::uint64_t step = 1) {
   FaultVfs vfs;
   FaultySweep sweep(
       durability, times, [&](std::uint64_t n) { vfs.FailNth(operation, n, fault, times); },
       [&] { return vfs.struck(); }, [&] { vfs.Heal(); });
-  return sweep.Run(times == 1 ? kShare : 3 * kShare);
+  return sweep.Run(step * (times == 1 ? kShare : 3 * kShare));
 }
 
 TEST_CASE("every write of a program fails in turn") {
@@ -105,16 +106,22 @@ TEST_CASE("every write of a program fails in turn") {
   const std::uint64_t times = GENERATE(std::uint64_t{1}, FaultVfs::kForEver);
   // About 140 writes, fewer where more goes into one commit.
   CHECK(SweepDisk(Operation::kWrite, fault, times, Durability::kProcess) > 20 / kShare);
+  // The same writes, with syncs between them.
+  CHECK(SweepDisk(Operation::kWrite, fault, times, Durability::kMachine, 5) > 4 / kShare);
 }
 
 TEST_CASE("every sync of a program fails in turn") {
+  const Fault fault = GENERATE(Fault::kIoError, Fault::kFull);
   const std::uint64_t times = GENERATE(std::uint64_t{1}, FaultVfs::kForEver);
-  CHECK(SweepDisk(Operation::kSync, Fault::kIoError, times, Durability::kMachine) > 5 / kShare);
+  CHECK(SweepDisk(Operation::kSync, fault, times, Durability::kMachine) > 5 / kShare);
+  CHECK(SweepDisk(Operation::kSync, fault, times, Durability::kProcess) > 0);
 }
 
 TEST_CASE("every opening, truncation and deletion of a file fails in turn") {
-  const Operation operation = GENERATE(Operation::kOpen, Operation::kTruncate, Operation::kDelete);
-  SweepDisk(operation, Fault::kIoError, 1, Durability::kMachine);
+  const auto [operation, fault] =
+      GENERATE(std::pair(Operation::kOpen, Fault::kIoError), std::pair(Operation::kOpen, Fault::kFull),
+               std::pair(Operation::kTruncate, Fault::kIoError), std::pair(Operation::kDelete, Fault::kIoError));
+  SweepDisk(operation, fault, 1, Durability::kMachine);
 }
 
 TEST_CASE("every read of a program fails in turn") {
@@ -128,6 +135,32 @@ TEST_CASE("every allocation of SQLite fails in turn") {
       Durability::kProcess, times, [&](std::uint64_t n) { memory.FailNth(n, times); }, [&] { return memory.struck(); },
       [&] { memory.Heal(); });
   CHECK(sweep.Run(7 * kShare) > 50 / kShare);
+}
+
+TEST_CASE("a clean end is no death, however full the disk is or whatever its syncs answer") {
+  const auto [operation, fault] =
+      GENERATE(std::pair(Operation::kWrite, Fault::kFull), std::pair(Operation::kSync, Fault::kIoError));
+  const MemoryFolder folder;
+  const std::string path = folder.File("clean.db");
+  FaultVfs vfs;
+  int ran = 0;
+  for (int lives = 0; lives < 6; ++lives) {
+    vfs.Heal();
+    Host host(path);
+    const auto work = [&, operation = operation, fault = fault](std::string_view) {
+      ++ran;
+      if (lives == 5) return;
+      vfs.FailNth(operation, 1, fault, FaultVfs::kForEver);
+      CHECK(!host.engine().Post("f", "more", {.delay = absl::Hours(1)}).ok());
+    };
+    REQUIRE(host.engine().Register("f", work).ok());
+    if (lives == 0) REQUIRE(host.engine().Post("f", "1").ok());
+    host.sim().AdvanceBy(absl::Seconds(10));
+    if (lives < 5) continue;
+    CHECK(host.stats().dead == 0);
+    CHECK(host.sim().DeadLetters().empty());
+  }
+  CHECK(ran == 6);
 }
 
 // Suspects are told of anew while others could run; on a disk that takes nothing that was a loop without a pause.

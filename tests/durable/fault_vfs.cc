@@ -228,10 +228,14 @@ std::uint64_t FaultVfs::count(Operation operation) const {
 }
 
 FaultVfs::Verdict FaultVfs::Begin(Operation operation) {
-  if (!powered_) return Verdict::kFail;
+  if (!powered_) {
+    errno = EIO;
+    return Verdict::kFail;
+  }
   const std::uint64_t n = ++counts_[static_cast<std::size_t>(operation)];
   if (operation != operation_ || n < begin_ || n >= end_) return Verdict::kGo;
   struck_ = true;
+  errno = fault_ == Fault::kFull ? ENOSPC : EIO;
   switch (fault_) {
     case Fault::kKill: KillSelf();
     case Fault::kPowerCut: powered_ = false; return Verdict::kFail;
@@ -259,7 +263,6 @@ int FaultVfs::SyncDescriptor(int descriptor) {
   if (found != disk_.end()) {
     if (Begin(Operation::kSync) != Verdict::kGo) {
       if (powered_) found->second.FailSync();
-      errno = EIO;
       return -1;
     }
     found->second.Sync();

@@ -22,7 +22,7 @@ class FaultVfs {
   static constexpr std::size_t kOperations = 6;
   enum class Fault {
     kIoError,     // EIO
-    kFull,        // ENOSPC; a sync answers EIO
+    kFull,        // ENOSPC
     kShortWrite,  // half of it is written, then ENOSPC
     kKill,        // SIGKILL to this process, before the operation
     kTornKill,    // ... in the middle of a write
@@ -56,6 +56,7 @@ class FaultVfs {
   struct Calls;
   enum class Verdict { kGo, kFail, kHalf };
 
+  // Sets errno, where it is to fail.
   Verdict Begin(Operation operation) RUNLET_REQUIRES(mu_);
   DiskFile& Find(const std::string& path) RUNLET_REQUIRES(mu_);
   void SyncFolder() RUNLET_REQUIRES(mu_);  // all files are in one

@@ -283,6 +283,19 @@ TEST_CASE("a dead letter that its DeadLetterQueue had not taken is offered to it
   }
 }
 
+TEST_CASE("an event of 256 bytes takes at most 350 bytes of the disk") {
+  const std::string path = FreshFile("size");
+  constexpr std::size_t kEvents = 20'000;
+  {
+    Host host(path);
+    REQUIRE(host.engine().Register("f", [](std::string_view) {}).ok());
+    for (std::size_t n = 0; n < kEvents; n += 1000)
+      REQUIRE(host.engine().PostAll("f", std::vector<std::string>(1000, std::string(256, 'x'))).ok());
+  }
+  CHECK(!std::filesystem::exists(path + "-wal"));
+  CHECK(std::filesystem::file_size(path) / kEvents <= 350);
+}
+
 TEST_CASE("what the file is like stands in Inspect") {
   Host host(FreshFile("inspect"));
   REQUIRE(host.engine().Register("f", [](std::string_view) {}).ok());

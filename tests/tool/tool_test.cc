@@ -2,11 +2,15 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -35,6 +39,8 @@ struct Answer {
   std::string out;
   std::string error;
 };
+
+constexpr uid_t kOther = 12345;
 
 bool Has(const std::string& text, const std::string& part) { return text.find(part) != text.npos; }
 
@@ -93,6 +99,35 @@ class ToolTest {
     REQUIRE(engine.ok());
     REQUIRE(engine->Register("orphan", [](std::string_view) {}).ok());
     REQUIRE(engine->Post("orphan", "x").ok());
+  }
+  std::string Beside(const std::string& name) const { return folder_.File(name); }
+  // The exit code, where another user runs it; -1 where that cannot be.
+  int RunAs(uid_t user, const std::string& arguments) const {
+    if (geteuid() != 0) return -1;
+    const pid_t child = fork();
+    if (child == 0) {
+      const std::string command = fmt::format("{} {} >/dev/null 2>&1", RUNLET_TOOL, arguments);
+      if (setgid(user) != 0 || setuid(user) != 0) _exit(126);
+      execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);
+      _exit(126);
+    }
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+  // Overwrites one page of those with payloads `text`, in the middle. How many such were in it.
+  int Spoil(const std::string& text) const {
+    constexpr std::size_t kPage = 4096;
+    const std::string content = Contents(path);
+    std::vector<std::size_t> pages;
+    for (std::size_t at = content.find(text); at != text.npos; at = content.find(text, at + text.size()))
+      pages.push_back(at / kPage);
+    REQUIRE(!pages.empty());
+    const std::size_t page = pages[pages.size() / 2];
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(page * kPage));
+    file << std::string(kPage, '\xff');
+    return static_cast<int>(std::count(pages.begin(), pages.end(), page));
   }
   void Sql(const std::string& sql) const {
     sqlite3* db = nullptr;
@@ -160,6 +195,85 @@ TEST_CASE("dead letters are listed, shown and exported") {
   }
 }
 
+TEST_CASE("a file with another name is its owner's still, and is named so") {
+  const ToolTest test;
+  test.Fill();
+  const std::shared_ptr<durable::Queue> owner = test.Open();
+  const std::string link = test.Beside("link.db");
+  std::filesystem::create_symlink(test.path, link);
+  CHECK(Has(test.Run("queue stats " + link).out, fmt::format("in use by process {}", getpid())));
+  const std::string hard = test.Beside("hard.db");
+  std::filesystem::create_hard_link(test.path, hard);
+  const Answer answer = test.Run("dlq purge --all " + hard);
+  CHECK(answer.code == 4);
+  CHECK(Has(answer.error, fmt::format("process {}", getpid())));
+  CHECK(owner->stats().dead == 2);
+}
+
+TEST_CASE("whoever may only read a file reads it, and leaves nothing behind that its owner could not write to") {
+  const ToolTest test;
+  REQUIRE(chmod(test.Beside(".").c_str(), 0755) == 0);
+  if (test.RunAs(kOther, "--help") != 0) {
+    WARN("not tested: only root can be another user, who has to reach the tool");
+    return;
+  }
+  const std::vector<std::string> ids = test.Fill();
+  const std::string commands[] = {"queue stats " + test.path, "dlq ls " + test.path, "doctor " + test.path};
+  for (const mode_t mode : {0755, 0777}) {
+    REQUIRE(chmod(test.Beside(".").c_str(), mode) == 0);
+    for (const std::string& command : commands) CHECK(test.RunAs(kOther, command) == 0);
+    for (const char* end : {"-wal", "-shm"}) CHECK(!std::filesystem::exists(test.path + end));
+  }
+  // An owner that died, and its log.
+  const pid_t child = fork();
+  if (child == 0) {
+    const absl::StatusOr<std::shared_ptr<durable::Queue>> queue = durable::Open(test.path);
+    kill(getpid(), SIGKILL);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE(std::filesystem::file_size(test.path + "-wal") > 0);
+  for (const std::string& command : commands) CHECK(test.RunAs(kOther, command) == 0);
+  std::filesystem::remove(test.path + "-shm");
+  for (const std::string& command : commands) test.RunAs(kOther, command);
+  CHECK(!std::filesystem::exists(test.path + "-shm"));
+  CHECK(test.Run(commands[0]).code == 0);
+  test.Open();
+}
+
+TEST_CASE("what root changes in a file leaves its owner able to open it") {
+  const ToolTest test;
+  REQUIRE(chmod(test.Beside(".").c_str(), 0755) == 0);
+  if (test.RunAs(kOther, "--help") != 0) {
+    WARN("not tested: only root can be another user, who has to reach the tool");
+    return;
+  }
+  test.Fill();
+  std::filesystem::remove(test.path + "-lock");
+  for (const std::string& each : {test.path, test.Beside(".")}) REQUIRE(chown(each.c_str(), kOther, kOther) == 0);
+  CHECK(test.Run("dlq purge --function none " + test.path).code == 0);
+  CHECK(test.RunAs(kOther, "dlq purge --all " + test.path) == 0);
+}
+
+TEST_CASE("a file that somebody opens while it is read as nobody's is not read on") {
+  const ToolTest test;
+  {
+    Engine engine = test.Start();
+    // More than a pipe and a part of the file that is read at once hold.
+    constexpr std::size_t kLetters = 1200;
+    REQUIRE(engine.PostAll("fails", std::vector<std::string>(kLetters, "x")).ok());
+    while (engine.dead_letters().size() < kLetters) static_cast<void>(engine.WaitIdle(absl::Milliseconds(5)));
+  }
+  FILE* const reading = popen(fmt::format("{} dlq export {} 2>&1", RUNLET_TOOL, test.path).c_str(), "r");
+  REQUIRE(reading != nullptr);
+  REQUIRE(std::fgetc(reading) == '{');
+  { Engine engine = test.Start(); }
+  std::string out;
+  for (int c = std::fgetc(reading); c != EOF; c = std::fgetc(reading)) out += static_cast<char>(c);
+  CHECK(WEXITSTATUS(pclose(reading)) == 3);
+  CHECK(Has(out, "was opened while it was read: try again"));
+}
+
 TEST_CASE("reading changes nothing in a file") {
   const ToolTest test;
   const std::vector<std::string> ids = test.Fill();
@@ -210,6 +324,29 @@ TEST_CASE("purged letters are gone") {
   CHECK(json::parse(test.Run("dlq purge --json --function fails " + test.path).out)["purged"] == 1);
 }
 
+TEST_CASE("purging what is not there is told") {
+  const ToolTest test;
+  const std::vector<std::string> ids = test.Fill();
+  const Answer answer =
+      test.Run(fmt::format("dlq purge {} 00000000-0000-4000-8000-000000000001 {}", test.path, ids[1]));
+  CHECK(answer.code == 1);
+  CHECK(Has(answer.out, "1 purged"));
+  CHECK(Has(answer.error, "1 of 2 dead letters are not there"));
+}
+
+TEST_CASE("a number of letters that is none is refused, with the range") {
+  const ToolTest test;
+  test.Fill();
+  for (const char* max : {"-1", "0", "1000000001", "some"}) {
+    const Answer answer = test.Run(fmt::format("dlq ls --max {} {}", max, test.path));
+    CHECK(answer.code == 2);
+    CHECK(answer.out.empty());
+    CHECK(Has(answer.error, max));
+    CHECK(Has(answer.error, "1 to 1000000000"));
+    CHECK(test.Run(fmt::format("dlq redrive --all --max {} {}", max, test.path)).code == 2);
+  }
+}
+
 TEST_CASE("a file that is in use is not changed, and its owner is named") {
   const ToolTest test;
   test.Fill();
@@ -256,6 +393,49 @@ TEST_CASE("the doctor finds a row that is not what was written") {
   CHECK(Has(findings[1]["text"], "the checksum of the row is wrong"));
 }
 
+TEST_CASE("where pages cannot be read the doctor says what is lost and what is whole, and nothing is purged") {
+  const ToolTest test;
+  {
+    Engine engine = test.Start();
+    constexpr std::size_t kEach = 400;
+    const std::vector<std::string> many(kEach, std::string(200, 'd'));
+    REQUIRE(engine.PostAll("fails", many).ok());
+    while (engine.dead_letters().size() < kEach) static_cast<void>(engine.WaitIdle(absl::Milliseconds(5)));
+    REQUIRE(engine.PostAll("rests", std::vector<std::string>(kEach, std::string(200, 'w')), {.delay = absl::Hours(1)})
+                .ok());
+  }
+  test.Sql("VACUUM");
+  const int events = test.Spoil(std::string(200, 'w'));
+  const Answer lost_events = test.Run("doctor --json " + test.path);
+  CHECK(lost_events.code == 1);
+  json doctor = json::parse(lost_events.out);
+  CHECK(doctor["eventsLost"] == events);
+  CHECK(doctor["eventsChecked"].get<int>() + doctor["eventsBehindThem"].get<int>() + events == 400);
+  CHECK(doctor["deadLettersChecked"] == 400);
+  CHECK(doctor["deadLettersLost"] == 0);
+  CHECK(doctor["findings"][0]["kind"] == "structure");
+
+  const int letters = test.Spoil(std::string(200, 'd'));
+  doctor = json::parse(test.Run("doctor --json " + test.path).out);
+  CHECK(doctor["deadLettersLost"] == letters);
+  const Answer told = test.Run("doctor " + test.path);
+  CHECK(told.code == 1);
+  CHECK(Has(told.out, fmt::format("about {} are lost", letters)));
+  CHECK(Has(told.out, "the dead letters behind row"));
+  CHECK(Has(told.out, "the events behind row"));
+
+  const Answer list = test.Run("dlq ls " + test.path);
+  CHECK(list.code == 3);
+  CHECK(Has(list.out, "NotRetryable"));
+  CHECK(Has(list.error, fmt::format("about {} are lost", letters)));
+  const Answer purge = test.Run("dlq purge --all " + test.path);
+  CHECK(purge.code == 3);
+  CHECK(purge.out.empty());
+  CHECK(Has(purge.error, "nothing was purged"));
+  CHECK(Has(purge.error, "cannot be read, about"));
+  CHECK(test.Run("queue stats " + test.path).code == 3);
+}
+
 TEST_CASE("the doctor says what waits, for how long, and why") {
   const ToolTest test;
   test.PostAgo(absl::Hours(2));
@@ -300,7 +480,7 @@ TEST_CASE("the doctor names what is run no more, and the dead letters tell why")
   test.Sql("INSERT INTO runlet_suspect SELECT seq, 2 FROM runlet_event");
   CHECK(Has(test.Run("doctor " + test.path).out, "orphan: 1 event ran when a process died"));
   // The third death, which nobody has counted yet.
-  test.Sql("INSERT INTO runlet_run SELECT seq, 1 FROM runlet_event");
+  test.Sql("INSERT INTO runlet_run SELECT seq, 1 FROM runlet_event; DELETE FROM runlet_meta WHERE name = 'life'");
   const json answer = json::parse(test.Run("doctor --json " + test.path).out);
   REQUIRE(answer["findings"].size() == 1);
   CHECK(answer["findings"][0]["kind"] == "crashed");
@@ -325,6 +505,7 @@ TEST_CASE("what is no queue's file is refused") {
   const Answer other = test.Run("doctor " + test.path);
   CHECK(other.code == 3);
   CHECK(Has(other.error, test.path));
+  CHECK(Has(other.error, "no queue has ever been in it"));
 }
 
 TEST_CASE("a file of a newer version is refused") {

@@ -28,7 +28,8 @@ namespace runlet::durable {
 // A row that is not what was written. It stays in the file as it is, and its event does not run.
 //
 // Where a page of the file cannot be read, its events and all behind them wait: one Damage says about how many, and
-// behind which row. What can be read is rescued into a new file while nobody has the old one open, and runs from there:
+// behind which row. The same goes for dead letters: those before are listed, and none is purged with those behind. What
+// can be read is rescued into a new file while nobody has the old one open, and runs from there:
 //
 //   (sqlite3 orders.db .dump | sed 's/^ROLLBACK.*/COMMIT;/'
 //    echo "PRAGMA application_id=0x726e6c74; PRAGMA user_version=1;
@@ -76,8 +77,8 @@ struct Options {
 // What is not stored. Records on their way to a destination are in memory: of an event that has ended, the record is
 // lost when the process dies before its destination has taken it. Letters to a DeadLetterQueue are not: they are
 // offered again to the one that is registered next time. And while the disk is full, events end, and observers and
-// destinations are told, before that can be stored: when the process dies meanwhile, such an event was told as ended
-// and runs again.
+// destinations are told, before that can be stored: when the process dies or closes the queue meanwhile, such an
+// event was told as ended and runs again.
 //
 // Thread-safe. A forked child is refused everything.
 class Queue : public EventQueue {
@@ -104,8 +105,9 @@ class Queue : public EventQueue {
   virtual std::vector<Damage> damages() const = 0;
 };
 
-// Opens or makes the file at `path`, and takes it for this process. Next to it stand `path`-wal and `path`-shm, which
-// belong to it, and `path`-lock, by which the owner is known. Not for network file systems, which are refused.
+// Opens or makes the file at `path`, and takes it for this process, whichever of its names it was opened by. Next to it
+// stand `path`-wal and `path`-shm, which belong to it, and `path`-lock, a note by which the owner is known. Not for
+// network file systems, which are refused.
 //
 // What was running when the last owner died is suspected: such events run one at a time, each marked before it runs.
 // Only the marked one is charged when the process dies again, and after three such deaths it is run no more: it ends as
@@ -113,7 +115,7 @@ class Queue : public EventQueue {
 //
 //   FailedPrecondition  the file is open, here or in another process, which the message names; or it was written by a
 //                       newer version of runlet; or it lies on a network file system
-//   DataLoss            it is damaged so that it cannot be used; the message says how
+//   DataLoss            it is damaged so that it cannot be used; the message says how it is rescued
 //   InvalidArgument     it is no file of runlet's, or an option is out of its range
 //   PermissionDenied, NotFound, ResourceExhausted (disk full), Unavailable   what the system says of the path
 absl::StatusOr<std::shared_ptr<Queue>> Open(const std::string& path, const Options& options = {});
