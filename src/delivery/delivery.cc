@@ -261,6 +261,7 @@ void Delivery::RecallClaimed() {
 }
 
 void Delivery::SettleFinished(Lane& lane) {
+  if (RUNLET_PLANTED("finished-parked")) return;
   absl::InlinedVector<std::unique_ptr<Finished::List>, 4> lists;
   {
     MutexLock lock(&lane.mu);

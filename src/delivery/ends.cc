@@ -59,7 +59,7 @@ Settlement Delivery::Postpone(EventRef event, std::uint64_t fence, Instant now) 
   });
   Settlement settlement;
   settlement.fence = fence;
-  settlement.kind = Settlement::Kind::kRetry;
+  settlement.kind = RUNLET_PLANTED("postponement-throttles") ? Settlement::Kind::kThrottled : Settlement::Kind::kRetry;
   settlement.due = now.After(kPostponedNs);
   if (invoker_.observed()) {
     Activity postponed = About(*event, Activity::Kind::kThrottled, now);
@@ -218,6 +218,7 @@ std::vector<EventRef> Delivery::TakeWaiting(const FunctionEntry& entry) {
   {
     MutexLock lock(&lane.mu);
     for (Pump* pump : lane.pumps) {
+      if (RUNLET_PLANTED("claimed-survive-removal")) break;
       while (EventRef event = pump->batch_.Take()) {
         if (!lane.closed) --event->attempts;  // counted by the claim
         taken.push_back(std::move(event));

@@ -78,7 +78,7 @@ bool Pump::RunTurn() {
     if (!next) next = StealFromSiblings();
     if (!next) break;
     ++ran;
-    if (!finished_.empty() && !RUNLET_PLANTED("finished-held")) delivery_.LookAtFinished(now_);
+    if (!finished_.empty()) delivery_.LookAtFinished(now_);
     if (!RunEvent(std::move(next))) return false;
   }
   if (ran == turn) delivery_.Wake(lane_);

@@ -62,6 +62,21 @@ TEST_CASE("first attempts earn retries") {
   CHECK(engine.Metrics("fail").value().retries == 15);
 }
 
+TEST_CASE("a postponed retry is no throttle: it backs off") {
+  Simulation sim({.engine = {.retry_budget = RetryBudget{.share = 0, .per_second = 0.001}}});
+  Engine& engine = sim.engine();
+  const EventInvokeConfig retry_soon = {.retry_policy = RetryPolicy::Fixed(absl::Seconds(1))};
+  REQUIRE(engine.Register("fail", Fail, {.event_invoke = retry_soon}).ok());
+  REQUIRE(engine.PostAll("fail", std::vector<std::string>(30, "{}")).ok());
+  const RequestId last = engine.Post("fail", "{}").value();
+  sim.AdvanceBy(absl::Seconds(10));
+  const Explanation postponed = engine.Explain(last).value();
+  CHECK(postponed.state == Explanation::State::kBackingOff);
+  CHECK(postponed.attempts == 1);
+  CHECK(postponed.spent.throttled == absl::ZeroDuration());
+  CHECK(engine.Inspect().functions.at(0).waiting.throttled == 0);
+}
+
 TEST_CASE("no retry is postponed beyond its event's age") {
   Simulation sim({.engine = {.retry_budget = RetryBudget{.share = 0, .per_second = 0.001}}});
   Engine& engine = sim.engine();

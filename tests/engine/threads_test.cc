@@ -650,6 +650,85 @@ TEST_CASE("one event that takes long holds up none of those that were claimed wi
   CHECK(engine.WaitIdle().ok());
 }
 
+TEST_CASE("what has ended is settled and told although the next event of the turn takes long") {
+  Engine engine = Make({.threads = OwnThreads{.max_threads = 2}});
+  constexpr int kQuick = 20;
+  Latch latch;
+  Counter told;
+  const auto work = [&](std::string_view event) {
+    if (event == "slow") latch.Wait();
+  };
+  const auto tell = [&](const InvocationRecord&) {
+    told.Add();
+    return absl::OkStatus();
+  };
+  const FunctionConfig config{.timeout = absl::Minutes(5),
+                              .reserved_concurrency = 1,
+                              .event_invoke = {.on_success = Destination::Callback(tell)}};
+  REQUIRE(engine.Register("work", work, config).ok());
+  std::vector<std::string> events(kQuick + 1, "quick");
+  events.back() = "slow";
+  REQUIRE(engine.PostAll("work", events).ok());
+  told.AwaitAtLeast(kQuick);
+  CHECK(engine.queue_stats().running == 1);
+  latch.Open();
+  CHECK(engine.WaitIdle().ok());
+  CHECK(told.count() == kQuick + 1);
+}
+
+TEST_CASE("what has ended is no event that a drain hands back, wherever its turn is stuck") {
+  Latch latch;
+  Counter begun;
+  std::vector<std::string> parked;
+  EngineOptions options{.threads = NoThreads{}};
+  options.on_parked = [&](const DeadLetter& letter) { parked.push_back(letter.Bytes().value()); };
+  Engine engine = Make(std::move(options));
+  const auto work = [&](std::string_view event) {
+    if (event != "slow") return;
+    begun.Add();
+    latch.Wait();
+  };
+  REQUIRE(engine.Register("work", work, {.timeout = absl::Minutes(5)}).ok());
+  std::vector<std::string> events(10, "quick");
+  events.back() = "slow";
+  REQUIRE(engine.PostAll("work", events).ok());
+  std::thread host([&] { engine.Poll(); });
+  begun.AwaitAtLeast(1);
+  const DrainReport report = engine.Drain(absl::ZeroDuration(), absl::Milliseconds(1));
+  CHECK(report.parked == 1);
+  CHECK(parked == std::vector<std::string>{"slow"});
+  latch.Open();
+  host.join();
+}
+
+TEST_CASE("events that were claimed when their function was removed end with it, and are told to its own destination") {
+  Engine engine = Make({.threads = OwnThreads{.max_threads = 1}});
+  constexpr int kWaiting = 9;
+  Latch latch;
+  Counter begun;
+  Counter told;
+  const auto work = [&](std::string_view) {
+    begun.Add();
+    latch.Wait();
+  };
+  const auto tell = [&](const InvocationRecord& record) {
+    if (record.condition == Condition::kFunctionRemoved) told.Add();
+    return absl::OkStatus();
+  };
+  const FunctionConfig config{.timeout = absl::Minutes(5), .event_invoke = {.on_failure = Destination::Callback(tell)}};
+  REQUIRE(engine.Register("work", work, config).ok());
+  REQUIRE(engine.PostAll("work", std::vector<std::string>(1 + kWaiting, "{}")).ok());
+  begun.AwaitAtLeast(1);
+  REQUIRE(engine.Remove("work").ok());
+  Counter anew;
+  REQUIRE(engine.Register("work", [&](std::string_view) { anew.Add(); }).ok());
+  latch.Open();
+  CHECK(engine.WaitIdle().ok());
+  CHECK(told.count() == kWaiting);
+  CHECK(begun.count() == 1);
+  CHECK(anew.count() == 0);
+}
+
 TEST_CASE("reserved concurrency comes with threads: what others do keeps its owner from none") {
   Engine engine = Make({.threads = OwnThreads{.max_threads = 2}});
   Latch latch;

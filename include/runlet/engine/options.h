@@ -63,7 +63,7 @@ struct EngineOptions {
   // Bounds of the built-in queue. Not used when `queue` is set.
   MemoryQueueOptions memory_queue = {};
   // Invocation records that may wait for destinations that fail; 1 to 10,000,000. When reached, Post to functions that
-  // have destinations is refused (DestinationBacklogFull).
+  // have destinations is refused (DestinationBacklogFull); events that were accepted before still add theirs.
   std::size_t destination_backlog = 10'000;
   // Functions, versions and aliases that may ever be made: their names are known, and counted, until the engine ends; 1
   // to 10,000,000. When reached, what would make another is refused (NamesFull).
