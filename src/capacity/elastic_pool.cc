@@ -169,6 +169,13 @@ void ElasticPool::Loop(Thread& thread) {
   while (Work* work = NextWork(thread)) work->Run();
 }
 
+void ElasticPool::LookAtPosted(const std::function<void(Work&)>& look) {
+  MutexLock lock(&mu_);
+  for (Work* first : {reserved_.head, others_.head}) {
+    for (Work* work = first; work != nullptr; work = work->next) look(*work);
+  }
+}
+
 Work* ElasticPool::NextWork(Thread& thread) {
   Work* work;
   Instant look_at = Instant::Never();

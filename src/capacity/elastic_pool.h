@@ -35,6 +35,7 @@ class ElasticPool final : public Executor, private Alarm {
   void Attach(Alarm* alarm) override;
   int Detach(Instant until) override RUNLET_EXCLUDES(mu_);
   void Post(Work& work) override RUNLET_EXCLUDES(mu_);
+  void LookAtPosted(const std::function<void(Work&)>& look) override RUNLET_EXCLUDES(mu_);
   void WakeAt(Instant when) override { watcher_->WakeAt(when); }
   void Block(const Wait& wait) override;
   void Unblock(const std::atomic<std::uint32_t>* word) override;

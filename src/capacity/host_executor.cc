@@ -75,6 +75,11 @@ Instant HostExecutor::Ring(Instant now) {
   return std::min(next, alarm_->Ring(now));
 }
 
+void HostExecutor::LookAtPosted(const std::function<void(Work&)>& look) {
+  MutexLock lock(&inbox_->mu);
+  for (Work* work = inbox_->head; work != nullptr; work = work->next) look(*work);
+}
+
 void HostExecutor::Post(Work& work) {
   bool accepted;
   {

@@ -30,6 +30,7 @@ class HostExecutor final : public Executor, private Alarm {
   // What the host runs later finds nothing to do.
   int Detach(Instant until) override;
   void Post(Work& work) override;
+  void LookAtPosted(const std::function<void(Work&)>& look) override;
   void WakeAt(Instant when) override { watcher_->WakeAt(when); }
   void Block(const Wait& wait) override;
   void Unblock(const std::atomic<std::uint32_t>* word) override;

@@ -86,6 +86,11 @@ void PollExecutor::Post(Work& work) {
   work.Drop();
 }
 
+void PollExecutor::LookAtPosted(const std::function<void(Work&)>& look) {
+  MutexLock lock(&mu_);
+  for (Work* work = head_; work != nullptr; work = work->next) look(*work);
+}
+
 void PollExecutor::WakeAt(Instant when) {
   MutexLock lock(&mu_);
   if (when >= alarm_at_) return;

@@ -31,6 +31,7 @@ class PollExecutor final : public Executor {
   void Attach(Alarm* alarm) override { alarm_ = alarm; }
   int Detach(Instant until) override RUNLET_EXCLUDES(mu_);
   void Post(Work& work) override RUNLET_EXCLUDES(mu_);
+  void LookAtPosted(const std::function<void(Work&)>& look) override RUNLET_EXCLUDES(mu_);
   void WakeAt(Instant when) override RUNLET_EXCLUDES(mu_);
   // Polls until the wait is done, and sleeps while there is nothing to do.
   void Block(const Wait& wait) override RUNLET_EXCLUDES(mu_);

@@ -4,12 +4,14 @@
 
 #include "base/planted.h"
 #include "engine/core.h"
+#include "invoke/call.h"
 
 namespace runlet {
 
 absl::Status EngineCore::Cancel(const RequestId& id) {
   const Delivery::Cancelled event = delivery_.Cancel(id);
   if (event == Delivery::Cancelled::kEnded) return absl::OkStatus();
+  if (invoker_.LookAtUnbegun(id, [](Call& call) { call.Cancel(); })) return absl::OkStatus();
   const Instant now = clock_.Now();
   const std::atomic<std::uint32_t>* stopped = nullptr;
   slots_.Look([&](Slot& slot, Watched& run) {
@@ -113,6 +115,15 @@ Explanation OfRunning(const Execution& x, Instant now) {
   return explanation;
 }
 
+// No thread has begun it.
+Explanation OfUnbegun(const Call& call, Instant now) {
+  Explanation explanation;
+  explanation.function = call.entry->name;
+  explanation.elapsed = absl::Nanoseconds(now.Since(call.Since()));
+  explanation.spent.queued = explanation.elapsed;
+  return explanation;
+}
+
 }  // namespace
 
 absl::StatusOr<Explanation> EngineCore::Explain(const RequestId& id) {
@@ -126,6 +137,7 @@ absl::StatusOr<Explanation> EngineCore::Explain(const RequestId& id) {
     const Instant now = clock_.Now();
     move = queue_->stats().running > 0;
     if (const std::optional<WaitingEvent> event = delivery_.FindWaiting(id, now)) found = OfWaiting(*event, now);
+    invoker_.LookAtUnbegun(id, [&](const Call& call) { found = OfUnbegun(call, clock_.Now()); });
     if (!found.has_value()) {
       slots_.Look([&](const Slot& slot, Watched& run) {
         const auto& x = static_cast<const Execution&>(run);
@@ -141,7 +153,7 @@ absl::StatusOr<Explanation> EngineCore::Explain(const RequestId& id) {
   }
   if (!found.has_value()) {
     return absl::NotFoundError(
-        fmt::format("{} is no event that waits or runs, no dead letter and no running call", id.ToString()));
+        fmt::format("{} is no event and no call that waits or runs, and no dead letter", id.ToString()));
   }
   found->request_id = id;
   return *std::move(found);

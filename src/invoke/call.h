@@ -43,6 +43,7 @@ class Call final : public Work, public Execution, public StartedCall, public Unb
   // Work
   void Run() override;
   void Drop() override;
+  Call* call() override { return this; }
   // StartedCall
   const RequestId& request_id() const override { return invocation.request_id; }
   bool WaitUntil(absl::Time until) override;
@@ -58,6 +59,8 @@ class Call final : public Work, public Execution, public StartedCall, public Unb
   std::string stream_content_type() const override;
   // UnbegunCall
   bool unbegun() const override { return phase() == kQueued; }
+  // Held until LetGo().
+  void LetGo() { Unref(); }
   void Hold() override { references_.fetch_add(1, std::memory_order_relaxed); }
   void OnDeadlineUnbegun() override;
   // Execution

@@ -560,6 +560,24 @@ void Invoker::Attach(Call& call, const Ask& ask, const InvokeOptions& options) {
   call.set_port(std::make_unique<CallPort>(*this, std::move(pipe), std::move(log_tail)));
 }
 
+bool Invoker::LookAtUnbegun(const RequestId& id, const std::function<void(Call&)>& look) {
+  if (RUNLET_PLANTED("unbegun-unseen")) return false;
+  Call* found = nullptr;
+  w_.executor.LookAtPosted([&](Work& work) {
+    Call* const call = work.call();
+    if (found != nullptr || call == nullptr || !call->unbegun() || call->request_id() != id) return;
+    call->Hold();
+    found = call;
+  });
+  if (found == nullptr) return false;
+  struct LetGoAtEnd {
+    ~LetGoAtEnd() { call.LetGo(); }
+    Call& call;
+  } const held{*found};
+  look(*found);
+  return true;
+}
+
 void Invoker::ListenUnbegun(UnbegunCall& call, Instant deadline) {
   unbegun_->Add(call, deadline);
   w_.executor.WakeAt(deadline);

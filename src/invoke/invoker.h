@@ -113,6 +113,9 @@ class Invoker final : public ContextPort {
   Activity About(const Execution& x, Activity::Kind kind, Instant at) const;
 
   UnbegunCalls& unbegun() { return *unbegun_; }
+  // A call that Start has made and no thread has begun is shown to `look`, on this thread. False: there is none of that
+  // id.
+  bool LookAtUnbegun(const RequestId& id, const std::function<void(Call&)>& look);
   // Ends the call at its deadline, if nobody has begun it by then.
   void ListenUnbegun(UnbegunCall& call, Instant deadline);
 

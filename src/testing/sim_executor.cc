@@ -32,6 +32,10 @@ void SimExecutor::Post(Work& work) {
   ready_.push_back(&work);
 }
 
+void SimExecutor::LookAtPosted(const std::function<void(Work&)>& look) {
+  for (Work* work : ready_) look(*work);
+}
+
 void SimExecutor::WakeAt(Instant when) { alarm_at_ = std::min(alarm_at_, when); }
 
 bool SimExecutor::Done(const Wait& wait) const {

@@ -38,6 +38,7 @@ class SimExecutor final : public Executor {
   void Attach(Alarm* alarm) override { alarm_ = alarm; }
   int Detach(Instant until) override;
   void Post(Work& work) override;
+  void LookAtPosted(const std::function<void(Work&)>& look) override;
   void WakeAt(Instant when) override;
   void Block(const Wait& wait) override;
   void Unblock(const std::atomic<std::uint32_t>*) override {}  // waits are looked at again at every step

@@ -650,6 +650,50 @@ TEST_CASE("one event that takes long holds up none of those that were claimed wi
   CHECK(engine.WaitIdle().ok());
 }
 
+TEST_CASE("a started call that waits for a thread is explained, and ends unrun when it is cancelled by its id") {
+  Latch latch;
+  Counter begun;
+  const auto hold = [&](std::string_view) {
+    begun.Add();
+    latch.Wait();
+  };
+  const auto check = [](Engine& engine) {
+    Future<std::string> waiting = engine.Start("hold", "{}");
+    const RequestId id = waiting.request_id();
+    const Explanation explanation = engine.Explain(id).value();
+    CHECK(explanation.function == "hold");
+    CHECK(explanation.state == Explanation::State::kQueued);
+    CHECK(explanation.spent.queued == explanation.elapsed);
+    CHECK(engine.Cancel(id).ok());
+    CHECK(absl::IsCancelled(std::move(waiting).Get().status()));
+    CHECK(absl::IsNotFound(engine.Cancel(id)));
+  };
+  SECTION("on threads of the engine's") {
+    Engine engine = Make({.threads = OwnThreads{.max_threads = 1}});
+    REQUIRE(engine.Register("hold", hold, {.timeout = absl::Minutes(5)}).ok());
+    Future<std::string> holds = engine.Start("hold", "{}");
+    begun.AwaitAtLeast(1);
+    check(engine);
+    latch.Open();
+    CHECK(std::move(holds).Get().ok());
+  }
+  SECTION("on a host's threads") {
+    std::vector<std::function<void()>> posted;
+    Engine engine =
+        Make({.threads = HostThreads{[&](std::function<void()> work) { posted.push_back(std::move(work)); }}});
+    REQUIRE(engine.Register("hold", hold, {.timeout = absl::Minutes(5)}).ok());
+    check(engine);
+    for (const std::function<void()>& work : posted) work();
+  }
+  SECTION("on nobody's") {
+    Engine engine = Make({.threads = NoThreads{}});
+    REQUIRE(engine.Register("hold", hold, {.timeout = absl::Minutes(5)}).ok());
+    check(engine);
+    engine.Poll();
+  }
+  CHECK(begun.count() <= 1);
+}
+
 TEST_CASE("what has ended is settled and told although the next event of the turn takes long") {
   Engine engine = Make({.threads = OwnThreads{.max_threads = 2}});
   constexpr int kQuick = 20;

@@ -5,10 +5,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 
 #include "runlet/base/time.h"
 
 namespace runlet {
+
+class Call;
 
 // Something to run once, or to drop. Whoever posts it keeps it alive until one of the two has begun, which may destroy
 // it.
@@ -17,6 +20,8 @@ class Work {
   virtual void Run() = 0;
   // Instead of Run(): the executor has been detached.
   virtual void Drop() = 0;
+  // nullptr unless it is a call that Start has made: then somebody may look for it by its id.
+  virtual Call* call() { return nullptr; }
 
   Work* next = nullptr;  // for the executor that holds it
   // Runs on a permit that its function has reserved: other work must not keep it from getting a thread.
@@ -61,6 +66,8 @@ class Executor {
 
   // Runs `work` once, soon, on a thread of the executor's. Never inside this call.
   virtual void Post(Work& work) = 0;
+  // Shows what is posted and has not begun; while it does, none of it begins. `look` calls nothing of the executor's.
+  virtual void LookAtPosted(const std::function<void(Work&)>& /*look*/) {}
   // Rings the alarm at `when` at the latest. May ring early.
   virtual void WakeAt(Instant when) = 0;
 

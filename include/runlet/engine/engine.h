@@ -165,8 +165,9 @@ class Engine {
   // (StopReason::kCaller): if it fails then, it was the event's last attempt, which ends as Cancelled; if it succeeds,
   // it has. What is between two attempts, or about to begin or to end, is one or the other. Where engines share a
   // queue, what waits for another one is ended there, and what another one runs is not asked to stop, but not tried
-  // again either. NotFound for what has ended or never was, waits for a thread after Start, or waits in a durable queue
-  // for a function that nobody has registered, or that cannot be read. Looks through all that waits.
+  // again either. A call that Start has made and that waits for a thread ends unrun, as its Future's Cancel() would
+  // end it. NotFound for what has ended or never was, or waits in a durable queue for a function that nobody has
+  // registered, or that cannot be read. Looks through all that waits.
   [[nodiscard]] absl::Status Cancel(const RequestId& id);
 
   // Every event of the function that waits ends at once, as Purged, and leaves no dead letter; says how many. What runs
@@ -235,8 +236,8 @@ class Engine {
   int abandoned() const;
   // What runs, waits and is in use now. Answers in milliseconds, whatever the handlers do.
   Inspection Inspect() const;
-  // Where the time of an event that waits or runs, of a dead letter, or of a call that runs, went so far. NotFound for
-  // any other id: what ended in success is forgotten, and a call that waits for a thread is not known yet.
+  // Where the time of an event or a call that waits or runs, or of a dead letter, went so far. NotFound for any other
+  // id: what ended in success is forgotten.
   // Looks through all that waits.
   absl::StatusOr<Explanation> Explain(const RequestId& id) const;
 
