@@ -137,7 +137,9 @@ absl::StatusOr<Explanation> EngineCore::Explain(const RequestId& id) {
     const Instant now = clock_.Now();
     move = queue_->stats().running > 0;
     if (const std::optional<WaitingEvent> event = delivery_.FindWaiting(id, now)) found = OfWaiting(*event, now);
-    invoker_.LookAtUnbegun(id, [&](const Call& call) { found = OfUnbegun(call, clock_.Now()); });
+    if (!found.has_value()) {
+      invoker_.LookAtUnbegun(id, [&](const Call& call) { found = OfUnbegun(call, clock_.Now()); });
+    }
     if (!found.has_value()) {
       slots_.Look([&](const Slot& slot, Watched& run) {
         const auto& x = static_cast<const Execution&>(run);
