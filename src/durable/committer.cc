@@ -18,7 +18,12 @@ namespace runlet::durable {
 namespace {
 
 constexpr std::uint64_t kFrameBytes = 4096 + 24;
+// How often a waiter looks before he sleeps. A commit without a sync takes no longer than waking a sleeper does. Most
+// who wait for a sync are spared the sleep so; longer, they would keep the processor from whoever is to come.
 constexpr int kLooks = 200;
+constexpr int kLooksBeforeSync = 30;
+// So many changes are worth a sync: while it lasts, the next ones come. Fewer wait for those who are about to come.
+constexpr std::size_t kWorthSync = 16;
 
 bool IsSyncError(sqlite3* db) {
   const int code = sqlite3_extended_errcode(db);
@@ -81,9 +86,7 @@ absl::Status Committer::Finish(Change& change) {
       Lead();
       return std::move(change.status_);
     }
-    // A commit without a sync takes no longer than waking a sleeper does. Those who wait for a sync would look in vain,
-    // and take the processor from whoever is to come into the batch.
-    if (!limits_.sync && looks < kLooks) {
+    if (looks < (limits_.sync ? kLooksBeforeSync : kLooks)) {
       sched_yield();
     } else if (change.first_) {
       FutexWait(&change.state_, state, kForeverNs);
@@ -125,6 +128,7 @@ void Committer::HandOn() {
 bool Committer::TakeMore(std::vector<Change*>* batch) {
   const std::size_t had = batch->size();
   MutexLock lock(&mu_);
+  if (limits_.sync && had >= kWorthSync) return gathers_ = false;
   // Who is about to come is let in: with the processor to themselves they would find each other never.
   if (queue_.empty()) {
     mu_.Unlock();
