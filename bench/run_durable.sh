@@ -4,8 +4,9 @@
 # A row shows events a second (median and best of the repetitions) and the ratio of the medians to the first row of its
 # group, a bare append log in the same run. Rows are measured in turns, so that what else the disk does hits all of
 # them. Redis (appendfsync always) and PostgreSQL (claims with SKIP LOCKED) stand beside them where they are installed
-# (on Debian: redis-server, postgresql): started for this run in a folder of their own, on Unix sockets, and stopped
-# after it. Everything is kept under TMPDIR (default /tmp), whose disk is what is measured.
+# and the build found their clients (on Debian: redis-server, libhiredis-dev, postgresql, libpq-dev): started for this
+# run in a folder of their own, on Unix sockets, and stopped after it. Everything is kept under TMPDIR (default /tmp),
+# whose disk is what is measured.
 set -eu
 build=${1:-build/release}
 repetitions=${2:-5}
@@ -82,6 +83,9 @@ start_postgres() {
 
 start_redis
 start_postgres
+for rival in redis postgresql; do
+  "$bench" --benchmark_list_tests | grep -q "/$rival/" || echo "run_durable.sh: no rows of $rival: see the head of $0" >&2
+done
 export RUNLET_BENCH_FULL=1
 {
   "$bench" --benchmark_list_tests | sed 's/^/order,/'

@@ -24,6 +24,8 @@ constexpr int kLooks = 200;
 constexpr int kLooksBeforeSync = 30;
 // So many changes are worth a sync: while it lasts, the next ones come. Fewer wait for those who are about to come.
 constexpr std::size_t kWorthSync = 16;
+// Also where it was alone, a leader lets others in: with the processor to themselves they would find each other never.
+constexpr std::size_t kCompany = 2;
 
 bool IsSyncError(sqlite3* db) {
   const int code = sqlite3_extended_errcode(db);
@@ -101,6 +103,7 @@ void Committer::Lead() {
   if (!TryTogether(&batch)) {
     for (Change* change : batch) WriteAlone(*change);
   }
+  last_size_ = batch.size();
   changes_.fetch_add(batch.size(), std::memory_order_relaxed);
   SyncFor(batch);
   batch.erase(batch.begin());  // the leader's own
@@ -129,8 +132,10 @@ bool Committer::TakeMore(std::vector<Change*>* batch) {
   const std::size_t had = batch->size();
   MutexLock lock(&mu_);
   if (limits_.sync && had >= kWorthSync) return gathers_ = false;
-  // Who is about to come is let in: with the processor to themselves they would find each other never.
+  // Who is about to come is let in. They are those of the last batch: once as many are here, nobody is waited for, as
+  // that lets all who wait for this batch look in vain.
   if (queue_.empty()) {
+    if (had >= std::max(last_size_, kCompany)) return gathers_ = false;
     mu_.Unlock();
     sched_yield();
     mu_.Lock();

@@ -135,6 +135,7 @@ class Committer {
   std::atomic<bool> failed_{false};
   std::atomic<bool> full_{false};
   std::atomic<std::thread::id> transaction_thread_{};
+  std::size_t last_size_ = 0;        // changes in the last batch; the leader's
   std::uint64_t checkpoint_at_ = 0;  // the length of the log at which the next one is tried; the leader's
   std::atomic<std::uint64_t> wal_bytes_{0};
   std::atomic<std::uint64_t> commits_{0};
