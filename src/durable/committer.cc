@@ -22,8 +22,6 @@ constexpr std::uint64_t kFrameBytes = 4096 + 24;
 // who wait for a sync are spared the sleep so; longer, they would keep the processor from whoever is to come.
 constexpr int kLooks = 200;
 constexpr int kLooksBeforeSync = 30;
-// So many changes are worth a sync: while it lasts, the next ones come. Fewer wait for those who are about to come.
-constexpr std::size_t kWorthSync = 16;
 // Also where it was alone, a leader lets others in: with the processor to themselves they would find each other never.
 constexpr std::size_t kCompany = 2;
 
@@ -131,7 +129,6 @@ void Committer::HandOn() {
 bool Committer::TakeMore(std::vector<Change*>* batch) {
   const std::size_t had = batch->size();
   MutexLock lock(&mu_);
-  if (limits_.sync && had >= kWorthSync) return gathers_ = false;
   // Who is about to come is let in. They are those of the last batch: once as many are here, nobody is waited for, as
   // that lets all who wait for this batch look in vain.
   if (queue_.empty()) {
