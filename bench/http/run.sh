@@ -40,6 +40,11 @@ start beast "$binaries/http_bare_server"
 url[beast]=http://127.0.0.1:$line/
 
 peers=(beast wire lambda caller)
+if [ -x "$binaries/runlet-serve" ]; then  # the example, as it comes
+  start serve "$binaries/runlet-serve" 0
+  url[serve]=${line##* }$invoke
+  peers+=(serve)
+fi
 if command -v nginx >/dev/null; then
   cat >"$work/nginx.conf" <<CONF
 daemon off; worker_processes 1; pid $work/nginx.pid; error_log $work/nginx.log;
