@@ -153,13 +153,15 @@ class UrlStreamReply final : public StreamReply {
     if (!awaits_prelude_) return responder().Write(bytes);
     prelude_ += bytes;
     const std::size_t end = prelude_.find(kPreludeEnd);
-    if (end == std::string::npos) {
-      if (prelude_.size() <= kPreludeMax) return Room::kFree;
+    if (end == std::string::npos && prelude_.size() <= kPreludeMax) return Room::kFree;
+    const std::optional<StreamHead> head =
+        end == std::string::npos ? std::nullopt : ParsePrelude(std::string_view(prelude_).substr(0, end));
+    if (!head.has_value()) {
+      Send(std::move(responder()), InternalError(), id_);
       return Room::kGone;
     }
-    const std::optional<StreamHead> head = ParsePrelude(std::string_view(prelude_).substr(0, end));
     awaits_prelude_ = false;
-    BeginAs(head.has_value() ? FromHead(*head, {}) : InternalError());
+    BeginAs(FromHead(*head, {}));
     return responder().Write(std::string_view(prelude_).substr(end + kPreludeEnd.size()));
   }
 

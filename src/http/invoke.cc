@@ -83,11 +83,16 @@ void CallFunction(const Invocations& invocations, InvokeRequest invoke, Pending 
   });
 }
 
-void PostEvent(const Invocations& invocations, const InvokeRequest& invoke, Responder responder) {
+// All attempts to post an event are one event.
+PostOptions PostOnce(const Invocations& invocations, std::string_view retry_id) {
   PostOptions options;
-  // Another attempt to post the same.
-  if (invocations.retries != nullptr && invoke.retry_id.size() <= kDedupKeyMax) options.dedup_key = invoke.retry_id;
-  const absl::StatusOr<RequestId> id = invocations.engine.Post(invoke.target.name(), invoke.payload, options);
+  if (invocations.retries != nullptr && retry_id.size() <= kDedupKeyMax) options.dedup_key = retry_id;
+  return options;
+}
+
+void PostEvent(const Invocations& invocations, const InvokeRequest& invoke, Responder responder) {
+  const absl::StatusOr<RequestId> id =
+      invocations.engine.Post(invoke.target.name(), invoke.payload, PostOnce(invocations, invoke.retry_id));
   if (id.ok()) return SendJson(std::move(responder), 202, *id, {});
   SendError(std::move(responder),
             FromRefusal(id.status(), invocations.engine.account(), invoke.target.function, invoke.target.qualifier),
@@ -144,7 +149,8 @@ void InvokeAsync(const Invocations& invocations, const Request& request, std::st
         std::move(responder),
         InvalidContent("Could not parse request body into json: Could not parse payload into json: " + wrong), id);
   }
-  const absl::StatusOr<RequestId> posted = invocations.engine.Post(found.name(), payload);
+  const absl::StatusOr<RequestId> posted = invocations.engine.Post(
+      found.name(), payload, PostOnce(invocations, request.Find("amz-sdk-invocation-id").value_or("")));
   if (posted.ok()) return SendJson(std::move(responder), 202, *posted, R"({"Status":202})");
   SendError(std::move(responder), FromRefusal(posted.status(), account, found.function, found.qualifier), id);
 }

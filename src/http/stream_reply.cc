@@ -33,7 +33,7 @@ bool StreamReply::PassOn(std::string_view bytes) {
   }
   // The handler learns from its next Write() that nobody reads.
   const Future<std::string> dropped = std::move(call_);
-  std::move(responder_).Abort();
+  if (responder_) std::move(responder_).Abort();
   return false;
 }
 

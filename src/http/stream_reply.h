@@ -31,6 +31,7 @@ class StreamReply : public std::enable_shared_from_this<StreamReply> {
 
   // Before the first piece: begins the answer.
   virtual void Begin() = 0;
+  // Room::kGone: no more is written. The answer is cut, unless this has ended it.
   virtual Room Write(std::string_view bytes) = 0;
   // The call has ended: what it was can be asked now, its result follows.
   virtual void OnEnded(const Future<std::string>& ended) = 0;

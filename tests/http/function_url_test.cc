@@ -158,6 +158,32 @@ TEST_CASE("a streamed response has the head that the handler gave it, in both mo
   }
 }
 
+TEST_CASE("a stream whose head cannot be read is 502 and nothing else, in both modes") {
+  ServiceFixture api;
+  const std::string end(8, '\0');
+  for (const std::string& head :
+       {"{\"statusCode\":99}" + end, "no JSON" + end, std::string("{\"statusCode\":200}"), std::string(100'000, ' ')}) {
+    REQUIRE(api.engine()
+                .Register("page",
+                          [&](std::string_view, Context& ctx) {
+                            ResponseStream& stream = ctx.Stream("application/vnd.awslambda.http-integration-response");
+                            stream.Write(head + "secret").IgnoreError();
+                            stream.Write("more").IgnoreError();
+                          })
+                .ok());
+    for (const bool streams : {false, true}) {
+      INFO(head.substr(0, 20) << " " << streams);
+      REQUIRE(api.service.book().AddUrl("page", {.id = "page", .streams = streams}));
+      const Reply page = api.Ask("GET", "/lambda-url/page/");
+      CHECK(page.status == 502);
+      CHECK(page.body == "Internal Server Error");
+      CHECK(page.Find("x-amzn-RequestId").has_value());
+      api.service.book().RemoveUrl("page");
+    }
+    REQUIRE(api.engine().Remove("page").ok());
+  }
+}
+
 TEST_CASE("pages of other origins are let in as configured") {
   ServiceFixture api;
   REQUIRE(api.engine().Register("page", [](std::string_view) { return "{}"; }).ok());

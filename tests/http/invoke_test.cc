@@ -342,6 +342,13 @@ TEST_CASE("with de-duplication the attempts of one call are one call") {
   CHECK(api.Invoke("work", "1", event).Find("x-amzn-RequestId") ==
         api.Invoke("work", "1", event).Find("x-amzn-RequestId"));
   CHECK(runs == 3);
+  const auto post = [&] {
+    return api.Ask("POST", "/2014-11-13/functions/work/invoke-async", "1", {{"amz-sdk-invocation-id", "0e8e1d5c-0004"}})
+        .status;
+  };
+  CHECK(post() == 202);
+  CHECK(post() == 202);
+  CHECK(runs == 4);
 }
 
 TEST_CASE("with de-duplication a call that was refused is made anew") {

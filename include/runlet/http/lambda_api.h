@@ -27,8 +27,8 @@ struct LambdaApiOptions {
   ServerOptions server = {};
   // SDKs repeat a call whose answer they have lost: a synchronous one that takes longer than their read timeout (60 s
   // by default) runs several times, on Lambda too. With this, requests that carry the same `amz-sdk-invocation-id` are
-  // one call, which is made once; all get its answer, for 5 minutes. A call that was refused is made anew. The AWS CLI
-  // 2.9 sends no such id.
+  // one call, which is made once; all get its answer, for 5 minutes. A call that was refused is made anew, and one
+  // whose answer is streamed always. The AWS CLI 2.9 sends no such id.
   bool deduplicate_retries = false;
 };
 
